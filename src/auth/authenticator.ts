@@ -1,0 +1,44 @@
+import type { Credentials } from '../pop3/sasl.ts';
+
+/**
+ * The answer to a login, before the mailstore was asked. `reason` is bounded and fit for a metric label; it
+ * goes to the log, never to the client.
+ */
+export type Decision =
+  | { result: 'accepted'; account: Account }
+  | { result: 'rejected'; reason: RejectReason }
+  | { result: 'unavailable'; reason: UnavailableReason };
+
+export type RejectReason =
+  | 'unknown-domain'
+  | 'unknown-user'
+  | 'wrong-password'
+  | 'domain-rejected'
+  | 'locked-out'
+  | 'authzid-refused'
+  | 'malformed';
+
+export type UnavailableReason = 'tables-unavailable' | 'verify-queue-full' | 'no-local-user' | 'internal';
+
+/** Whom to open the upstream session for. */
+export type Account = {
+  /** The mapped local user. */
+  localUser: string;
+  /** Full path of the maildrop; '' where the mailstore knows it alone (passwd). */
+  mailbox: string;
+  /** The domain entry that decided, ASCII lower case; '' for a blank one. */
+  domain: string;
+  /** True where the upstream checks the password (type passwd): its -ERR is then a failed login. */
+  upstreamChecks: boolean;
+};
+
+export interface Authenticator {
+  /**
+   * Decides a login. Never rejects. Takes the same time for an unknown user as for a wrong password.
+   * @param localAddress the address that the client connected to, for `<localip>` matching
+   */
+  authenticate(credentials: Credentials, localAddress: string, timings: Timings): Promise<Decision>;
+}
+
+/** Filled in by the authenticator, in milliseconds; for the log and the metrics. */
+export type Timings = { lookup: number; verify: number };

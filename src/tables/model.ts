@@ -1,0 +1,67 @@
+/**
+ * The tables' vocabulary. Every name and password is an octet string: a JavaScript string in which each
+ * character stands for one octet (latin1), so that any octet survives and equality is octet equality.
+ */
+
+/** teapop's authentication types that are decided from files. */
+export type AuthType = 'reject' | 'passwd' | 'textfile' | 'htpasswd';
+
+/** Types that teapop reads from elsewhere; their lines are reported, not served. */
+export const FOREIGN_TYPES = ['mysql', 'pgsql', 'oracle', 'ldap', 'java'] as const;
+
+/** Names one compiled password table: hex digest over authtype, path and max. Holds no octet that an operator or client chose. */
+export type TableId = string;
+
+/** A line of teapop.passwd, compiled. */
+export type DomainEntry = {
+  /** Place in the file, counted over valid lines from 0: the lower ordinal decides first. */
+  ordinal: number;
+  /** Line number in teapop.passwd, from 1. */
+  line: number;
+  /** ASCII letters in lower case; may be empty, 'empty' or 'default'. */
+  domain: string;
+  /** '*' for any; an IP address; or '' where the name did not resolve, which matches nothing. */
+  localAddress: string;
+  type: AuthType;
+  /** For passwd: the spool. */
+  maildir: string;
+  /** Number of hash folders, 0 for none. */
+  hashLevels: number;
+  /** As written: a name, a number, '+' or ''. */
+  uid: string;
+  gid: string;
+  /** The password table that decides, for textfile and htpasswd. */
+  table: TableId | null;
+  /** Why every login through this entry fails, as teapop has it (a blank uid, an unknown account, max of 0 …); null where logins can succeed. */
+  lockedOut: string | null;
+};
+
+/** A line of a password file, as it is stored. A userid may have several; each is tried in order. */
+export type UserRow = {
+  /** The stored form of the password, see auth/scheme.ts: '{PLAIN}…', '$argon2id$…', '{SEALED}…' or a crypt(3) string. */
+  secret: string;
+  /** The part after the second colon of a textfile line; the userid for htpasswd. */
+  mailbox: string;
+  /** Line number in the password file, from 1. */
+  line: number;
+};
+
+export type Diagnostic = {
+  severity: 'error' | 'warning';
+  /** Path of the file. */
+  file: string;
+  /** From 1; 0 for the whole file. */
+  line: number;
+  /** Stable, fit for a metric or a filter: 'missing-newline', 'past-max' … */
+  code: string;
+  /** What is wrong and who is locked out. Never holds a password. */
+  reason: string;
+  /** What the operator can do. */
+  cure: string;
+};
+
+/** Accounts of the mailstore's host, for uid and gid given as names. */
+export interface Accounts {
+  hasUser(name: string): boolean;
+  hasGroup(name: string): boolean;
+}

@@ -1,0 +1,31 @@
+import type { DomainEntry, TableId, UserRow } from './model.ts';
+
+/** Thrown (or rejected with) when the tables cannot be asked; the login answers [SYS/TEMP]. */
+export class TablesUnavailable extends Error {
+  override name = 'TablesUnavailable';
+}
+
+/** Where the compiled tables are looked up: in memory from files, or in Redis. */
+export interface TableStore {
+  /**
+   * The entries of each domain asked for, in file order, in the order of `domains`; an unknown domain has none.
+   * Rejects with TablesUnavailable.
+   */
+  domainEntries(domains: readonly string[]): Promise<DomainEntry[][]>;
+  /** The rows of a userid in one password table, in file order. Rejects with TablesUnavailable. */
+  userRows(table: TableId, userid: string): Promise<UserRow[]>;
+  /** What health and metrics tell of the tables. */
+  status(): TableStatus;
+  close(): Promise<void>;
+}
+
+export type TableStatus = {
+  /** False while no login could be decided. */
+  usable: boolean;
+  /** One line for the operator: where the tables come from and, if not usable, why. */
+  detail: string;
+  /** When the tables served were published, in ms since 1970; null where unknown. */
+  publishedAt: number | null;
+  domains: number | null;
+  users: number | null;
+};

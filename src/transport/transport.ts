@@ -1,0 +1,163 @@
+/**
+ * The sockets, as the rest of the proxy sees them. Three rooms stand behind this interface: `bun` (native
+ * sockets, the default), `node` (node:net and node:tls) and `memory` (tests). One conformance suite passes on
+ * all of them.
+ *
+ * Rules that every implementation keeps:
+ * - Handlers are shared: one object serves any number of connections; what belongs to one connection hangs on
+ *   `connection.context`. Both may be swapped at any time; the next event goes to the new handler.
+ * - No handler is called from inside a call on the connection (`write`, `end`, `resume` …): events come from
+ *   the event loop, so that nobody is re-entered.
+ * - No octet is lost: octets accepted by `write` reach the peer unless the connection is destroyed or breaks;
+ *   `end` closes the sending side only after them, and receiving goes on.
+ * - `closed` comes exactly once for each connection, last of all, after `destroy` too.
+ */
+
+/** What a connection's owner hears of it. */
+export interface ConnectionHandler {
+  /** Connect only: the TCP connection stands. Nothing else is called before it but `closed`. */
+  opened(connection: Connection): void;
+  /** Octets from the peer. The array is the handler's only until it returns: copy what must be kept. */
+  received(connection: Connection, octets: Uint8Array): void;
+  /** After a `write` that returned false: everything that was queued has been taken. */
+  drained(connection: Connection): void;
+  /** The peer has closed its sending side; no octet follows. Sending is still possible. */
+  ended(connection: Connection): void;
+  /** After `startTls` (or on a TLS listener): the handshake is done and, for a client, verified. */
+  secured(connection: Connection): void;
+  /** The connection is gone; `error` where it broke. Never followed by another event. */
+  closed(connection: Connection, error: TransportError | null): void;
+}
+
+/** Why a connection broke; `kind` is bounded and fit for a metric label, `message` for the log. */
+export type TransportError = {
+  kind: 'refused' | 'unreachable' | 'reset' | 'timeout' | 'tls' | 'certificate' | 'other';
+  message: string;
+};
+
+export interface Connection {
+  handler: ConnectionHandler;
+  context: unknown;
+  /** Textual IP address, IPv4-mapped IPv6 addresses given as IPv4. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** What the TLS handshake agreed on; null before it. */
+  readonly tls: TlsSession | null;
+  /** Application octets received and accepted for sending (inside TLS, where there is TLS). */
+  readonly octetsIn: number;
+  readonly octetsOut: number;
+  /** Octets accepted by `write` that the kernel has not taken yet. */
+  readonly queued: number;
+
+  /**
+   * Sends octets. True when all were taken at once; false when some were queued: the caller should stop until
+   * `drained`. Octets are copied where they are queued, so the array may be reused when the call returns.
+   * After `end`, `destroy` or a loss the octets are dropped and the answer is true.
+   */
+  write(octets: Uint8Array): boolean;
+  /** Stops and restarts `received` and `ended`. A loss of the connection is reported while paused where the system tells. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Begins a TLS handshake, as the server with a `ServerTls`, as the client with a `ClientTls`, right behind the octets written so
+   * far. Octets that came before it must have been consumed by the caller; `received` is silent until
+   * `secured`. A failed handshake is `closed` with kind 'tls' or 'certificate'.
+   */
+  startTls(tls: ServerTls | ClientTls): void;
+  /** Half-close: no more octets are sent once what is queued has gone. With TLS, a close_notify goes first. */
+  end(): void;
+  /** Closes both ways at once, dropping what is queued. */
+  destroy(): void;
+}
+
+export type TlsSession = {
+  /** 'TLSv1.3', 'TLSv1.2' … */
+  version: string;
+  /** OpenSSL's name of the cipher suite. */
+  cipher: string;
+  /** What ALPN chose; null where the client offered none. */
+  alpn: string | null;
+  /** The server name that the client asked for; null where none. */
+  serverName: string | null;
+};
+
+/** PEM text of a certificate chain and its private key. */
+export type Certificate = { certificate: string; key: string };
+
+export type ServerTlsOptions = {
+  /** The first serves clients without SNI and those that ask for a name that none of them holds. */
+  certificates: readonly [Certificate, ...Certificate[]];
+  minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL cipher string for TLS 1.2 and below; null for the library's default. */
+  ciphers: string | null;
+  /** Protocols for ALPN; a client that offers only others is refused. Without ALPN a client is let in. */
+  alpn: readonly string[];
+};
+
+export type ClientTlsOptions = {
+  /** PEM text of the authorities trusted; null for the system's. */
+  ca: string | null;
+  /** The name sent as SNI and looked for in the certificate. */
+  serverName: string;
+  /** False accepts any certificate. */
+  verify: boolean;
+  minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+};
+
+/** Contexts prepared once and used for any number of handshakes; a reload makes new ones. Opaque outside transport/. */
+export interface ServerTls {
+  readonly side: 'server';
+  readonly options: ServerTlsOptions;
+}
+export interface ClientTls {
+  readonly side: 'client';
+  readonly options: ClientTlsOptions;
+}
+
+/** TCP keepalive and user timeout, all in seconds. */
+export type KeepAlive = { idle: number; interval: number; count: number; userTimeout: number };
+
+export type ListenOptions = {
+  /** IP address to bind; '::' takes IPv4 as well. */
+  address: string;
+  /** 0 lets the system choose. */
+  port: number;
+  /** Share the port with other processes (SO_REUSEPORT). Unset, a second bind is refused. */
+  reusePort?: boolean;
+  /** Length of the accept queue asked of the kernel. */
+  backlog?: number;
+  /** Set once on the listening socket, inherited by each accepted one (a call for each connection costs 10 to 20 µs). */
+  keepAlive?: KeepAlive;
+  /** Called for each new connection; sets `handler` and `context` before it returns, and may call `startTls` for implicit TLS. */
+  accept(connection: Connection): void;
+};
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting; connections already accepted live on. Resolves when the port is free. */
+  close(): Promise<void>;
+}
+
+export type ConnectOptions = {
+  /** IP address; names are resolved by the caller, who decides which addresses to try. */
+  address: string;
+  port: number;
+  handler: ConnectionHandler;
+  context: unknown;
+};
+
+export interface Transport {
+  readonly name: 'bun' | 'node' | 'memory';
+  /** Rejects with an Error whose `code` is the system's (EADDRINUSE, EACCES …). */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Starts connecting; `opened` or `closed` follows. Has no deadline of its own: the caller destroys it. */
+  connect(options: ConnectOptions): Connection;
+  /** Throws an Error that says which certificate cannot be used and why. */
+  serverTls(options: ServerTlsOptions): ServerTls;
+  clientTls(options: ClientTlsOptions): ClientTls;
+  /** Keepalive for one standing connection; never throws, a connection already gone is left alone. */
+  keepAlive(connection: Connection, settings: KeepAlive): void;
+}
