@@ -1,0 +1,191 @@
+import {
+  bounded,
+  type EndReason,
+  LOGGED_COMMANDS,
+  type LoggedCommand,
+  type LoginReason,
+  type LoginResult,
+} from './outcome.ts';
+import { printableOctets, printableText } from './printable.ts';
+import { writeStdout, writeStdoutNow } from './stdout.ts';
+
+export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** All that a session leaves behind. No field can carry a password or a line of the protocol. */
+export type SessionRecord = {
+  id: string;
+  listener: string;
+  client: Endpoint;
+  /** The address that the client connected to. */
+  local: Endpoint;
+  /** The last login name offered, an octet string; null where none was. */
+  login: string | null;
+  /** Octet string; null before a login was accepted. */
+  localUser: string | null;
+  upstream: (Endpoint & { name: string }) | null;
+  tls: { version: string; cipher: string } | null;
+  /** How the last login came out, and why; 'none' where there was none. */
+  result: LoginResult | 'none';
+  reason: LoginReason;
+  end: EndReason;
+  /** The last command before the hand-over; null where none came. */
+  command: LoggedCommand | null;
+  /** Logins tried. */
+  attempts: number;
+  /** In milliseconds, over the whole session; null for what did not happen. */
+  durations: {
+    total: number;
+    lookup: number | null;
+    verify: number | null;
+    upstreamConnect: number | null;
+    upstreamLogin: number | null;
+  };
+  /** Application octets, those before the login included. */
+  octets: { toClient: number; toUpstream: number };
+};
+
+export type Endpoint = { address: string; port: number };
+
+/** Values of an event: bounded words, numbers, and text of ours or the system's. Octet strings go through printableOctets. */
+export type Fields = { readonly [name: string]: string | number | boolean | null };
+
+export interface Log {
+  /** Writes the one line of a session, at level info. */
+  session(record: SessionRecord): void;
+  /** Writes a line about the proxy itself. `event` is a constant word: 'listening', 'tables-loaded' … */
+  event(level: Level, event: string, fields?: Fields): void;
+  /** Resolves when everything logged so far has been written or dropped. */
+  flush(): Promise<void>;
+  /** Writes what waits, synchronously: for the moment before the process dies. */
+  flushNow(): void;
+  /** Lines lost so far because the reader of the log did not keep up. */
+  readonly dropped: number;
+}
+
+export type LogOptions = {
+  level: Level;
+  /** Takes one or more whole lines, each with its line end. A promise holds back the next call. Default: standard output. */
+  write?: (lines: string) => void | Promise<void>;
+  /** Milliseconds since 1970. */
+  clock?: () => number;
+};
+
+/** Characters that may wait for a reader that has stopped: some 20,000 sessions' worth. */
+const MOST_WAITING = 8 * 1024 * 1024;
+
+/** The log: a line of JSON each, gathered and written once a turn of the event loop. */
+export function createLog(options: LogOptions): Log {
+  const { level, write = writeStdout, clock = Date.now } = options;
+  const writeNow = options.write ?? writeStdoutNow;
+  const highest = LEVELS.indexOf(level);
+  const sessions = highest >= LEVELS.indexOf('info');
+  let waiting: string[] = [];
+  let waitingLength = 0;
+  let dropped = 0;
+  let reported = 0;
+  let writing: Promise<void> | null = null;
+
+  function line(at: Level, event: string, fields: object): string {
+    return `${JSON.stringify({ time: new Date(clock()).toISOString(), level: at, event, ...fields })}\n`;
+  }
+
+  function add(text: string): void {
+    if (waitingLength + text.length > MOST_WAITING) {
+      dropped += 1;
+      return;
+    }
+    waiting.push(text);
+    waitingLength += text.length;
+    writing ??= drain();
+  }
+
+  /** Takes all that waits, ending with a count of what was lost where something was. */
+  function take(): string {
+    if (dropped > reported) {
+      waiting.push(line('warn', 'log-lines-dropped', { lines: dropped - reported }));
+      reported = dropped;
+    }
+    const batch = waiting.join('');
+    waiting = [];
+    waitingLength = 0;
+    return batch;
+  }
+
+  async function drain(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (waiting.length > 0) {
+      const batch = take();
+      // A reader that has gone must not end the sessions: the lines are lost, the proxy runs on.
+      try {
+        await write(batch);
+      } catch {
+        dropped += count(batch);
+      }
+    }
+    writing = null;
+  }
+
+  return {
+    session(record) {
+      if (sessions) add(line('info', 'session', shown(record)));
+    },
+    event(at, event, fields = {}) {
+      if (LEVELS.indexOf(at) <= highest) add(line(at, event, shownFields(fields)));
+    },
+    async flush() {
+      while (writing !== null) await writing;
+    },
+    flushNow() {
+      const batch = take();
+      if (batch !== '') writeNow(batch);
+    },
+    get dropped() {
+      return dropped;
+    },
+  };
+}
+
+function count(batch: string): number {
+  return batch.split('\n').length - 1;
+}
+
+/** The record field by field, so that nothing else that the object holds gets into the log. */
+function shown(record: SessionRecord): object {
+  const { client, local, upstream, tls, durations, octets } = record;
+  return {
+    id: record.id,
+    listener: record.listener,
+    client: { address: client.address, port: client.port },
+    local: { address: local.address, port: local.port },
+    login: record.login === null ? null : printableOctets(record.login),
+    local_user: record.localUser === null ? null : printableOctets(record.localUser),
+    upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },
+    tls: tls && { version: tls.version, cipher: tls.cipher },
+    result: record.result,
+    reason: record.reason,
+    end: record.end,
+    command: record.command === null ? null : bounded(record.command, LOGGED_COMMANDS),
+    attempts: record.attempts,
+    durations: {
+      total: milliseconds(durations.total),
+      lookup: milliseconds(durations.lookup),
+      verify: milliseconds(durations.verify),
+      upstream_connect: milliseconds(durations.upstreamConnect),
+      upstream_login: milliseconds(durations.upstreamLogin),
+    },
+    octets: { to_client: octets.toClient, to_upstream: octets.toUpstream },
+  };
+}
+
+/** Microseconds are as fine as anybody reads. */
+function milliseconds(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 1000) / 1000;
+}
+
+function shownFields(fields: Fields): object {
+  const entries = Object.entries(fields);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === 'string' ? printableText(value) : value]),
+  );
+}
