@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { flag, label, say, section } from './fields.ts';
+
+/** What the tables' local-user rule knows besides the three fixed rules. */
+export const RULES = ['mailbox', 'userid', 'uid'];
+export const PLACEHOLDERS = ['userid', 'domain', 'mailbox', 'uid'];
+
+/** One of the fixed rules, or a template; one without a placeholder would send every user to the same maildrop. */
+export function localUser() {
+  const names = PLACEHOLDERS.map((name) => `{${name}}`).join(', ');
+  const expected = say(
+    'expected mailbox, userid, uid or a template',
+    `a template has at least one of ${names}`,
+  );
+  const template = new RegExp(
+    `^(?:${RULES.join('|')}|(?=.*\\{)(?:[!-z|~]|\\{(?:${PLACEHOLDERS.join('|')})\\}){1,256})$`,
+  );
+  return z
+    .string({ error: expected })
+    .regex(template, expected)
+    .describe(
+      "What names the local account: mailbox (the mailbox path's last part), userid, uid, or a template " +
+        `with ${names}, such as "{userid}-{domain}".`,
+    );
+}
+
+const domain = section({
+  local_user: localUser().nullable().default(null),
+  upstream: label()
+    .nullable()
+    .default(null)
+    .describe('Name of the upstream that serves it; null for the first.'),
+  apop: flag(
+    false,
+    'Offer APOP: keeps the passwords sealed instead of hashed; needs `passwords.seal_key_file`.',
+  ),
+});
+
+export type DomainConfig = z.output<typeof domain>;
+
+/** Keyed by domain in lower case. A Map, for a client chooses the name that is looked up in it. */
+export function domains() {
+  const expected = say(
+    'expected a domain as the domain table has it',
+    'visible ASCII without a colon; write IDNs as xn--…',
+  );
+  const record = z.record(z.string().regex(/^[!-9;-~]{0,255}$/, expected), domain, {
+    error: 'expected domains',
+  });
+  return z
+    .preprocess((value) => value ?? {}, record)
+    .transform((entries): ReadonlyMap<string, DomainConfig> => {
+      return new Map(Object.entries(entries).map(([name, settings]) => [name.toLowerCase(), settings]));
+    })
+    .prefault({})
+    .describe("Exceptions for single domains, by the name of the domain table's entry.");
+}
