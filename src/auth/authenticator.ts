@@ -18,7 +18,13 @@ export type RejectReason =
   | 'authzid-refused'
   | 'malformed';
 
-export type UnavailableReason = 'tables-unavailable' | 'verify-queue-full' | 'no-local-user' | 'internal';
+export type UnavailableReason =
+  | 'tables-unavailable'
+  | 'verify-queue-full'
+  | 'no-local-user'
+  // Given up because of the signal; nobody waits for the answer.
+  | 'client-gone'
+  | 'internal';
 
 /** Whom to open the upstream session for. */
 export type Account = {
@@ -36,8 +42,14 @@ export interface Authenticator {
   /**
    * Decides a login. Never rejects. Takes the same time for an unknown user as for a wrong password.
    * @param localAddress the address that the client connected to, for `<localip>` matching
+   * @param signal aborted when the client is gone: a login that still waits for its turn costs nothing then
    */
-  authenticate(credentials: Credentials, localAddress: string, timings: Timings): Promise<Decision>;
+  authenticate(
+    credentials: Credentials,
+    localAddress: string,
+    timings: Timings,
+    signal?: AbortSignal,
+  ): Promise<Decision>;
 }
 
 /** Filled in by the authenticator, in milliseconds; for the log and the metrics. */
