@@ -1,0 +1,270 @@
+import {
+  DIRECTIONS,
+  type Direction,
+  END_REASONS,
+  type EndReason,
+  HANDSHAKE_FAILURES,
+  type HandshakeResult,
+  LOGIN_REASONS,
+  LOGIN_RESULTS,
+  type LoginReason,
+  type LoginResult,
+  REFUSAL_REASONS,
+  type RefusalReason,
+  TLS_VERSIONS,
+  UPSTREAM_FAILURES,
+  type UpstreamFailure,
+} from './outcome.ts';
+import { PHASES, type Phase } from './phase.ts';
+import { type ProcessState, processState, runtime } from './process.ts';
+import { Registry } from './registry.ts';
+import { combinations } from './tally.ts';
+
+/**
+ * What the proxy counts. Every call is cheap enough for each session, `octets` for each read of a socket.
+ * Durations are in SECONDS. A label value outside of the known lists is counted as 'other'.
+ */
+export interface Metrics extends SessionMetrics, UpstreamMetrics {
+  eventLoopLag(seconds: number): void;
+  /** The exposition, for `GET /metrics`. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface SessionMetrics {
+  /** A connection that becomes a session; `connectionClosed` follows exactly once. */
+  connectionOpened(listener: string): void;
+  connectionClosed(listener: string): void;
+  /** A connection closed on arrival; neither opened nor closed is counted for it. */
+  connectionRefused(listener: string, reason: RefusalReason): void;
+  /** `version` is null where the handshake failed. */
+  handshake(listener: string, version: string | null, result: HandshakeResult): void;
+  /** From null at the session's start; the last call goes to 'closed'. */
+  phase(from: Phase | null, to: Phase): void;
+  lookup(seconds: number): void;
+  verify(seconds: number): void;
+  login(result: LoginResult, reason: LoginReason): void;
+  /** To be called as the octets pass, so that a long session shows: it costs an addition. */
+  octets(direction: Direction, count: number): void;
+  sessionEnded(reason: EndReason): void;
+}
+
+export interface UpstreamMetrics {
+  upstreamConnect(upstream: string, seconds: number): void;
+  upstreamLogin(upstream: string, seconds: number): void;
+  upstreamFailed(upstream: string, reason: UpstreamFailure): void;
+}
+
+/** What is asked for when the metrics are read. null: not known, or not in use, and then not shown. */
+export type States = {
+  tables(): { ageSeconds: number | null; domains: number | null; users: number | null; usable: boolean };
+  redisUp(): boolean | null;
+  /** Passwords that wait for their check, and that are being checked. */
+  verifyQueue(): { waiting: number; running: number };
+  logLinesDropped(): number;
+};
+
+export type MetricsOptions = {
+  /** Names from the config: the bounds of the labels `listener` and `upstream`. */
+  listeners: readonly string[];
+  upstreams: readonly string[];
+  /** The proxy's own. */
+  version: string;
+  states: States;
+};
+
+/** From a look-up in memory to Redis's command timeout. */
+const LOOKUP_BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+];
+
+/** From a DES crypt(3) to an Argon2id behind a long queue; close around the usual 20 to 150 ms. */
+const VERIFY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** From a neighbour on the same host to the default deadline of 20 s. */
+const UPSTREAM_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+
+/** A turn of the loop should take less than a millisecond; a second is an outage. */
+const LAG_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const { name, version } = runtime();
+  registry.fact('teapop_proxy_build_info', 'The version that runs, always 1.', {
+    version: options.version,
+    runtime: name,
+    runtime_version: version,
+  });
+  const sessions = sessionMetrics(registry, options.listeners);
+  const upstreams = upstreamMetrics(registry, options.upstreams);
+  registerStates(registry, options.states);
+  const eventLoopLag = registry.histogram(
+    'teapop_proxy_event_loop_lag_seconds',
+    'By how much a timer fired late, ten times a second.',
+    LAG_BUCKETS,
+  );
+  const refresh = registerProcess(registry);
+  return {
+    ...sessions,
+    ...upstreams,
+    eventLoopLag,
+    contentType: registry.contentType,
+    async text() {
+      await refresh();
+      return registry.text();
+    },
+  };
+}
+
+function sessionMetrics(registry: Registry, listeners: readonly string[]): SessionMetrics {
+  const connections = connectionMetrics(registry, listeners);
+  const live = PHASES.filter((phase) => phase !== 'closed');
+  const phases = registry.gauge(
+    'teapop_proxy_sessions',
+    'Sessions now, by what they are doing.',
+    ['phase'],
+    combinations(live),
+  );
+  const logins = registry.counter(
+    'teapop_proxy_logins_total',
+    'Logins, by how and why they came out.',
+    ['result', 'reason'],
+    LOGIN_RESULTS.flatMap((result) => combinations([result], LOGIN_REASONS[result])),
+  );
+  const ends = registry.counter(
+    'teapop_proxy_sessions_ended_total',
+    'Sessions that ended, by cause.',
+    ['reason'],
+    combinations(END_REASONS),
+  );
+  const transferred = registry.counter(
+    'teapop_proxy_transferred_bytes_total',
+    'Application octets sent, by direction.',
+    ['direction'],
+    combinations(DIRECTIONS),
+  );
+  return {
+    ...connections,
+    phase(from, to) {
+      if (from !== null && from !== 'closed') phases.add(-1, from);
+      if (to !== 'closed') phases.add(1, to);
+    },
+    login: (result, reason) => logins.add(1, result, reason),
+    sessionEnded: (reason) => ends.add(1, reason),
+    octets: (direction, count) => transferred.add(count, direction),
+    lookup: registry.histogram(
+      'teapop_proxy_lookup_seconds',
+      'Time to look a login up in the tables.',
+      LOOKUP_BUCKETS,
+    ),
+    verify: registry.histogram(
+      'teapop_proxy_verify_seconds',
+      'Time to check a password, the wait for a turn included.',
+      VERIFY_BUCKETS,
+    ),
+  };
+}
+
+function connectionMetrics(registry: Registry, listeners: readonly string[]) {
+  const accepted = registry.counter(
+    'teapop_proxy_connections_accepted_total',
+    'Connections that became a session.',
+    ['listener'],
+    combinations(listeners),
+  );
+  const open = registry.gauge(
+    'teapop_proxy_connections',
+    'Client connections now.',
+    ['listener'],
+    combinations(listeners),
+  );
+  const refused = registry.counter(
+    'teapop_proxy_connections_refused_total',
+    'Connections closed on arrival, by cause.',
+    ['listener', 'reason'],
+    combinations(listeners, REFUSAL_REASONS),
+  );
+  const handshakes = registry.counter(
+    'teapop_proxy_tls_handshakes_total',
+    'TLS handshakes with clients, by version agreed on and result.',
+    ['listener', 'version', 'result'],
+    [
+      ...combinations(listeners, TLS_VERSIONS, ['ok']),
+      ...combinations(listeners, [NO_VERSION], HANDSHAKE_FAILURES),
+    ],
+  );
+  return {
+    connectionOpened(listener: string) {
+      accepted.add(1, listener);
+      open.add(1, listener);
+    },
+    connectionClosed: (listener: string) => open.add(-1, listener),
+    connectionRefused: (listener: string, reason: RefusalReason) => refused.add(1, listener, reason),
+    handshake: (listener: string, version: string | null, result: HandshakeResult) =>
+      handshakes.add(1, listener, version ?? NO_VERSION, result),
+  };
+}
+
+/** The label `version` of a handshake that came to nothing. */
+const NO_VERSION = 'none';
+
+function upstreamMetrics(registry: Registry, upstreams: readonly string[]): UpstreamMetrics {
+  const failures = registry.counter(
+    'teapop_proxy_upstream_failures_total',
+    'Upstream sessions that failed before the hand-over, by cause.',
+    ['upstream', 'reason'],
+    combinations(upstreams, UPSTREAM_FAILURES),
+  );
+  return {
+    upstreamConnect: registry.histograms(
+      'teapop_proxy_upstream_connect_seconds',
+      'Time until the TCP connection to the mailstore stood.',
+      UPSTREAM_BUCKETS,
+      'upstream',
+      upstreams,
+    ),
+    upstreamLogin: registry.histograms(
+      'teapop_proxy_upstream_login_seconds',
+      "Time from the connection to the mailstore's answer to the login, TLS included.",
+      UPSTREAM_BUCKETS,
+      'upstream',
+      upstreams,
+    ),
+    upstreamFailed: (upstream, reason) => failures.add(1, upstream, reason),
+  };
+}
+
+function registerStates(registry: Registry, { tables, redisUp, verifyQueue, logLinesDropped }: States): void {
+  const ask = (name: string, help: string, value: () => number | null) =>
+    registry.asked(`teapop_proxy_${name}`, help, value);
+  ask('verify_queue_length', 'Passwords that wait for their check.', () => verifyQueue().waiting);
+  ask('verify_running', 'Passwords being checked.', () => verifyQueue().running);
+  ask('tables_usable', '1 while logins can be decided, else 0.', () => Number(tables().usable));
+  ask('tables_age_seconds', 'Time since the tables were published.', () => tables().ageSeconds);
+  ask('tables_domains', 'Domains in the tables.', () => tables().domains);
+  ask('tables_users', 'Users in the tables.', () => tables().users);
+  ask('redis_up', '1 while Redis answers, else 0.', () => {
+    const up = redisUp();
+    return up === null ? null : Number(up);
+  });
+  registry.askedCount(
+    'teapop_proxy_log_lines_dropped_total',
+    'Log lines lost because the reader of the log did not keep up.',
+    logLinesDropped,
+  );
+}
+
+/** The names that every Prometheus client library gives these. */
+function registerProcess(registry: Registry): () => Promise<void> {
+  let state: ProcessState | null = null;
+  const read = (key: keyof ProcessState) => () => state?.[key] ?? null;
+  registry.askedCount('process_cpu_seconds_total', 'User and system CPU time.', () => state?.cpuSeconds ?? 0);
+  registry.asked('process_resident_memory_bytes', 'Resident memory.', read('residentBytes'));
+  registry.asked('process_heap_bytes', "Heap in use by the runtime's objects.", read('heapBytes'));
+  registry.asked('process_open_fds', 'Open file descriptors.', read('openFiles'));
+  registry.asked('process_max_fds', 'Most file descriptors allowed.', read('maxFiles'));
+  registry.asked('process_start_time_seconds', 'Start, in seconds since 1970.', read('startedAt'));
+  return async () => {
+    state = await processState();
+  };
+}

@@ -1,0 +1,91 @@
+import { Counter, Gauge, Histogram, Registry as PromRegistry } from 'prom-client';
+import { Tally } from './tally.ts';
+
+/** Seconds into a histogram. */
+export type Observe = (seconds: number) => void;
+
+/** prom-client, behind the little that the proxy needs of it. A registry of its own: nothing is global. */
+export class Registry {
+  readonly #registry = new PromRegistry();
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** Counts that only grow, by the given combinations of label values. */
+  counter<L extends string>(name: string, help: string, labels: L[], values: readonly string[][]): Tally<L> {
+    const tally = new Tally<L>(labels, values);
+    const counter = new Counter({
+      ...this.#family(name, help),
+      labelNames: labels,
+      collect() {
+        counter.reset();
+        for (const cell of tally.cells()) counter.inc(cell.labels, cell.value);
+      },
+    });
+    return tally;
+  }
+
+  /** Counts that go up and down. */
+  gauge<L extends string>(name: string, help: string, labels: L[], values: readonly string[][]): Tally<L> {
+    const tally = new Tally<L>(labels, values);
+    const gauge = new Gauge({
+      ...this.#family(name, help),
+      labelNames: labels,
+      collect() {
+        for (const cell of tally.cells()) gauge.set(cell.labels, cell.value);
+      },
+    });
+    return tally;
+  }
+
+  /** A value asked for when the metrics are read; null leaves it out. */
+  asked(name: string, help: string, ask: () => number | null): void {
+    const gauge = new Gauge({
+      ...this.#family(name, help),
+      collect() {
+        const value = ask();
+        if (value === null) gauge.remove();
+        else gauge.set(value);
+      },
+    });
+  }
+
+  /** The same for a count that somebody else keeps. */
+  askedCount(name: string, help: string, ask: () => number): void {
+    const counter = new Counter({
+      ...this.#family(name, help),
+      collect() {
+        counter.reset();
+        counter.inc(ask());
+      },
+    });
+  }
+
+  /** A value that never changes, told by its labels. */
+  fact(name: string, help: string, labels: Record<string, string>): void {
+    new Gauge({ ...this.#family(name, help), labelNames: Object.keys(labels) }).set(labels, 1);
+  }
+
+  histogram(name: string, help: string, buckets: number[]): Observe {
+    const histogram = new Histogram({ ...this.#family(name, help), buckets });
+    return (seconds) => histogram.observe(seconds);
+  }
+
+  /** A histogram for each value of one label, all shown from the start; any other value goes to 'other'. */
+  histograms(name: string, help: string, buckets: number[], label: string, values: readonly string[]) {
+    const histogram = new Histogram({ ...this.#family(name, help), buckets, labelNames: [label] });
+    for (const value of values) histogram.zero({ [label]: value });
+    const children = new Map(values.map((value) => [value, histogram.labels(value)]));
+    return (value: string, seconds: number) =>
+      (children.get(value) ?? histogram.labels('other')).observe(seconds);
+  }
+
+  #family(name: string, help: string) {
+    return { name, help, registers: [this.#registry] };
+  }
+}
