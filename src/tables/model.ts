@@ -22,6 +22,8 @@ export type DomainEntry = {
   domain: string;
   /** '*' for any; an IP address; or '' where the name did not resolve, which matches nothing. */
   localAddress: string;
+  /** The localip as written where it is a name that needs resolving; absent for an address or any. */
+  localName?: string;
   type: AuthType;
   /** For passwd: the spool. */
   maildir: string;
@@ -60,8 +62,25 @@ export type Diagnostic = {
   cure: string;
 };
 
-/** Accounts of the mailstore's host, for uid and gid given as names. */
+/**
+ * Accounts of the mailstore's host, for uid and gid. teapop wants a number to belong to an account, too; where
+ * `hasUid` or `hasGid` is left out, any number above 0 will do.
+ */
 export interface Accounts {
   hasUser(name: string): boolean;
   hasGroup(name: string): boolean;
+  hasUid?(uid: number): boolean;
+  hasGid?(gid: number): boolean;
 }
+
+/** A password file that the domain table names: one compiled table. */
+export type PasswordFileRef = {
+  id: TableId;
+  /** As written in the domain table. */
+  path: string;
+  type: 'textfile' | 'htpasswd';
+  /** Lines that are read, above 0. */
+  max: number;
+  /** The first line of the domain table that names it. */
+  line: number;
+};

@@ -1,0 +1,127 @@
+/** teapop's decision for a login: which entry of the domain table, and which rows of its password file. */
+
+import { lowerCase } from './letter-case.ts';
+import type { Accounts, DomainEntry, TableId, UserRow } from './model.ts';
+import type { TableStore } from './store.ts';
+
+/** What teapop divides a login at unless a build names others. */
+export const DEFAULT_DIVIDERS = '@%';
+
+export type Login = {
+  userid: string;
+  /** As the client wrote it; null where there is none. */
+  domain: string | null;
+};
+
+export type LookupReason = 'unknown-domain' | 'domain-rejected' | 'locked-out' | 'unknown-user';
+
+export type LookupResult =
+  /** The password decides: the first row whose secret matches it. Never empty. */
+  | { result: 'rows'; login: Login; entry: DomainEntry; rows: UserRow[] }
+  /** Type passwd: the mailstore checks the password of the account `login.userid`. */
+  | { result: 'upstream'; login: Login; entry: DomainEntry }
+  /** `entry` is the one that decided; null for 'unknown-domain' alone. */
+  | { result: 'none'; login: Login; entry: DomainEntry | null; reason: LookupReason };
+
+/** A step of the walk, for whoever wants it explained. */
+export type LookupStep =
+  | { step: 'split'; login: Login }
+  | { step: 'asked'; domains: readonly string[]; entries: readonly (readonly DomainEntry[])[] }
+  | { step: 'considered'; entry: DomainEntry; as: 'domain' | 'default'; matches: boolean }
+  | { step: 'rows'; table: TableId; userid: string; rows: readonly UserRow[] };
+
+export type LookupOptions = {
+  /** For an entry whose uid is '+', the account named like the userid; without it any userid has one. */
+  accounts?: Accounts | undefined;
+  trace?: ((step: LookupStep) => void) | undefined;
+};
+
+/** Splits a login at its first divider. `john@` has no domain; `john@a@b.com` has `a@b.com`. */
+export function splitLogin(user: string, dividers: string): Login {
+  // Done by hand, for a pattern like / +$/ takes quadratic time on many spaces.
+  let end = user.length;
+  while (end > 0 && user[end - 1] === ' ') end--;
+  const trimmed = user.slice(0, end);
+  for (let i = 0; i < trimmed.length; i++) {
+    if (!dividers.includes(trimmed[i]!)) continue;
+    return { userid: trimmed.slice(0, i), domain: trimmed.slice(i + 1) || null };
+  }
+  return { userid: trimmed, domain: null };
+}
+
+/** The names to ask the store for, so that one call answers a login; the last one is always 'default'. */
+export function domainKeys(login: Login): string[] {
+  if (login.domain === null) return ['empty', '', 'default'];
+  const domain = lowerCase(login.domain);
+  return domain === 'default' ? ['default'] : [domain, 'default'];
+}
+
+/**
+ * The one entry that decides, or null.
+ * @param entries what the store holds for domainKeys(login), in that order
+ */
+export function selectEntry(
+  login: Login,
+  entries: readonly (readonly DomainEntry[])[],
+  localAddress: string,
+  trace?: (step: LookupStep) => void,
+): DomainEntry | null {
+  const address = withoutMapping(localAddress);
+  const first = (candidates: readonly DomainEntry[], as: 'domain' | 'default') =>
+    candidates.find((entry) => {
+      const matches = matchesAddress(entry, address);
+      trace?.({ step: 'considered', entry, as, matches });
+      return matches;
+    });
+  return first(namedEntries(login, entries), 'domain') ?? first(entries.at(-1) ?? [], 'default') ?? null;
+}
+
+/** Walks the whole decision but for the password. Rejects with TablesUnavailable, as the store does. */
+export async function lookup(
+  store: TableStore,
+  user: string,
+  localAddress: string,
+  dividers: string,
+  options: LookupOptions = {},
+): Promise<LookupResult> {
+  const { accounts, trace } = options;
+  const login = splitLogin(user, dividers);
+  trace?.({ step: 'split', login });
+  const domains = domainKeys(login);
+  const entries = await store.domainEntries(domains);
+  trace?.({ step: 'asked', domains, entries });
+
+  const entry = selectEntry(login, entries, localAddress, trace);
+  if (entry === null) return { result: 'none', login, entry, reason: 'unknown-domain' };
+  if (entry.type === 'reject') return { result: 'none', login, entry, reason: 'domain-rejected' };
+  if (isLockedOut(entry, login, accounts)) return { result: 'none', login, entry, reason: 'locked-out' };
+  if (entry.type === 'passwd') return { result: 'upstream', login, entry };
+
+  const table = entry.table!;
+  const rows = await store.userRows(table, login.userid);
+  trace?.({ step: 'rows', table, userid: login.userid, rows });
+  if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
+  return { result: 'rows', login, entry, rows };
+}
+
+function namedEntries(login: Login, entries: readonly (readonly DomainEntry[])[]): readonly DomainEntry[] {
+  if (login.domain !== null) return entries[0] ?? [];
+  // A blank domain field equals the blank domain of the login, so both kinds compete in file order.
+  return [...(entries[0] ?? []), ...(entries[1] ?? [])].sort((a, b) => a.ordinal - b.ordinal);
+}
+
+function matchesAddress(entry: DomainEntry, address: string): boolean {
+  return entry.localAddress === '*' || (entry.localAddress !== '' && entry.localAddress === address);
+}
+
+/** A listener on `::` sees an IPv4 client's connection on `::ffff:192.0.2.1`, which the table calls 192.0.2.1. */
+function withoutMapping(address: string): string {
+  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice('::ffff:'.length) : address;
+}
+
+function isLockedOut(entry: DomainEntry, login: Login, accounts: Accounts | undefined): boolean {
+  if (entry.lockedOut !== null || (entry.table === null && entry.type !== 'passwd')) return true;
+  // Of a passwd account the mailstore knows whether there is one.
+  if (entry.type === 'passwd' || !entry.uid.startsWith('+') || accounts === undefined) return false;
+  return !accounts.hasUser(login.userid);
+}

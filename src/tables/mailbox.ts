@@ -1,0 +1,17 @@
+import type { DomainEntry } from './model.ts';
+
+/**
+ * The full path of a maildrop: `<maildir>`, hash folders made of the mailbox's first octets, `<mailbox>`; with a
+ * blank maildir the mailbox is the path. A trailing `/` means Maildir.
+ */
+export function mailboxPath(entry: Pick<DomainEntry, 'maildir' | 'hashLevels'>, mailbox: string): string {
+  const root = entry.maildir + hashFolders(mailbox, entry.hashLevels);
+  if (root === '') return mailbox;
+  // teapop makes the root its file system's root, so that a mailbox that starts with '/' is below it, too.
+  return root.replace(/\/+$/, '') + (mailbox.startsWith('/') ? '' : '/') + mailbox;
+}
+
+/** `/j/o` for two levels; fewer where the mailbox is shorter. */
+function hashFolders(mailbox: string, levels: number): string {
+  return Array.from(mailbox.slice(0, levels), (octet) => `/${octet}`).join('');
+}
