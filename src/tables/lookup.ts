@@ -98,7 +98,7 @@ export async function lookup(
   if (entry.type === 'passwd') return { result: 'upstream', login, entry };
 
   const table = entry.table!;
-  const rows = await store.userRows(table, login.userid);
+  const rows = await store.userRows(table, login.userid, entry.generation);
   trace?.({ step: 'rows', table, userid: login.userid, rows });
   if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
   return { result: 'rows', login, entry, rows };

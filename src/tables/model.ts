@@ -34,6 +34,8 @@ export type DomainEntry = {
   gid: string;
   /** The password table that decides, for textfile and htpasswd. */
   table: TableId | null;
+  /** The generation of the tables in which a store found the entry; see TableStore.userRows. */
+  generation?: number;
   /** Why every login through this entry fails, as teapop has it (a blank uid, an unknown account, max of 0 …); null where logins can succeed. */
   lockedOut: string | null;
 };

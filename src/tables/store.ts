@@ -12,8 +12,11 @@ export interface TableStore {
    * Rejects with TablesUnavailable.
    */
   domainEntries(domains: readonly string[]): Promise<DomainEntry[][]>;
-  /** The rows of a userid in one password table, in file order. Rejects with TablesUnavailable. */
-  userRows(table: TableId, userid: string): Promise<UserRow[]>;
+  /**
+   * The rows of a userid in one password table, in file order. Given the `generation` of the entry that named
+   * the table, both come from the same tables, whatever was published in between. Rejects with TablesUnavailable.
+   */
+  userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]>;
   /** What health and metrics tell of the tables. */
   status(): TableStatus;
   close(): Promise<void>;
