@@ -40,7 +40,8 @@ export const SPOOL_GROUP = MAIL_GROUP;
  * - `mail_max_userip_connections = 0`: the limit by user and address would count one user's sessions from
  *   anywhere as sessions from one place.
  * - `auth_failure_delay`: the proxy delays failures itself; the mailstore's delay would come on top.
- * - `disable_plaintext_auth = no` where the way between them needs no TLS; with `ssl = required` it is refused.
+ * - `disable_plaintext_auth = no` where the way between them needs no TLS. (A proxy on Dovecot's own host counts
+ *   as secure anyhow.)
  * - `auth_master_user_separator = *` and a passdb with `master = yes`: for `user*master` and for SASL PLAIN with
  *   an authzid.
  */
@@ -99,7 +100,7 @@ function tlsConfig({ folder }: Layout, { tls }: DovecotOptions): string {
   if (tls === undefined) return 'ssl = no';
   const certificate = folder.file('certificate.pem', tls.certificate, 0o600);
   const key = folder.file('key.pem', tls.key, 0o600);
-  return `ssl = ${tls.required === true ? 'required' : 'yes'}\nssl_cert = <${certificate}\nssl_key = <${key}`;
+  return `ssl = yes\nssl_cert = <${certificate}\nssl_key = <${key}`;
 }
 
 /** `user:password:uid:gid:gecos:home:shell:extra`, both a passdb and a userdb. */
