@@ -1,0 +1,81 @@
+/**
+ * The commands known in AUTHORIZATION. 'http' stands for a request of a browser or scanner. A command that comes
+ * later (APOP, LANG, UTF8) needs its name here, its case in `fourLetters`, and its handler in authorization.ts.
+ */
+export type CommandName = 'CAPA' | 'USER' | 'PASS' | 'AUTH' | 'STLS' | 'NOOP' | 'QUIT' | 'http' | 'unknown';
+
+/** RFC 1939 §3: keywords have three or four letters; those known here have four. */
+export const KEYWORD_LENGTH = 4;
+
+const SPACE = 0x20;
+/** Methods that open an HTTP request line; none is a POP3 keyword. */
+const HTTP_METHODS = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+  'PATCH',
+]);
+const LONGEST_METHOD = 7;
+
+/** Names the command of `octets[start..end)`, any letter case, without making a string of it. */
+export function commandName(octets: Uint8Array, start: number, end: number): CommandName {
+  let keywordEnd = start;
+  while (keywordEnd < end && octets[keywordEnd] !== SPACE) keywordEnd++;
+  if (keywordEnd - start === KEYWORD_LENGTH) {
+    const name = fourLetters(pack(octets, start));
+    if (name !== null) return name;
+  }
+  return isHttpMethod(octets, start, keywordEnd) ? 'http' : 'unknown';
+}
+
+function fourLetters(packed: number): CommandName | null {
+  switch (packed) {
+    case CAPA:
+      return 'CAPA';
+    case USER:
+      return 'USER';
+    case PASS:
+      return 'PASS';
+    case AUTH:
+      return 'AUTH';
+    case STLS:
+      return 'STLS';
+    case NOOP:
+      return 'NOOP';
+    case QUIT:
+      return 'QUIT';
+    default:
+      return null;
+  }
+}
+
+/** Four letters as one number, in lower case: of all octets only a letter becomes a lower-case letter by setting bit 5. */
+function pack(octets: Uint8Array, start: number): number {
+  const letters =
+    (octets[start]! << 24) | (octets[start + 1]! << 16) | (octets[start + 2]! << 8) | octets[start + 3]!;
+  return letters | 0x20202020;
+}
+
+function packed(keyword: string): number {
+  return pack(Buffer.from(keyword, 'latin1'), 0);
+}
+
+const CAPA = packed('CAPA');
+const USER = packed('USER');
+const PASS = packed('PASS');
+const AUTH = packed('AUTH');
+const STLS = packed('STLS');
+const NOOP = packed('NOOP');
+const QUIT = packed('QUIT');
+
+function isHttpMethod(octets: Uint8Array, start: number, end: number): boolean {
+  if (end - start > LONGEST_METHOD) return false;
+  let word = '';
+  for (let at = start; at < end; at++) word += String.fromCharCode(octets[at]!);
+  return HTTP_METHODS.has(word);
+}
