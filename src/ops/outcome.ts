@@ -59,10 +59,10 @@ export const END_REASONS = [
   'handshake-failed',
   'too-many-failures',
   'too-many-bad-commands',
-  'line-too-long',
+  'wrong-protocol',
   'octets-before-tls',
-  // A login accepted, but no mailstore to hand the client to.
-  'upstream-unavailable',
+  // Login after login that could not be decided or handed over.
+  'undecided-logins',
   'shutdown',
   'internal',
 ] as const;

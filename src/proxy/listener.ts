@@ -1,0 +1,125 @@
+import type { Metrics } from '../ops/metrics.ts';
+import type { AuthorizationPolicy } from '../pop3/capability.ts';
+import { SHUTTING_DOWN, TOO_MANY_CONNECTIONS } from '../pop3/reply.ts';
+import type {
+  Connection,
+  ConnectionHandler,
+  Listener,
+  ListenOptions,
+  ServerTls,
+} from '../transport/transport.ts';
+import { Deadline } from './deadlines.ts';
+import type { LoginServices } from './login.ts';
+import { Session } from './session.ts';
+
+/** Bounds for clients; durations in milliseconds. */
+export type Limits = {
+  /** All of the time before the login. */
+  loginMs: number;
+  /** Between two lines before the login. */
+  lineMs: number;
+  handshakeMs: number;
+  /** No octet either way in a relayed session. */
+  sessionIdleMs: number;
+  /** Sessions at once, over all listeners. */
+  connections: number;
+};
+
+/** What is the same for all sessions of a listener. */
+export type ListenerPolicy = {
+  name: string;
+  tls: 'off' | 'starttls' | 'implicit';
+  /** The certificates in use now: a reload changes the answer. Called only where there is TLS. */
+  serverTls(): ServerTls;
+  plaintextAllowed(clientAddress: string): boolean;
+  authorization: AuthorizationPolicy;
+};
+
+/** What all sessions of a proxy share. */
+export type ProxyServices = LoginServices & { metrics: Metrics; limits: Limits };
+
+/** Where to listen, and the keepalive that each accepted connection inherits. */
+export type Endpoint = Omit<ListenOptions, 'accept'>;
+
+/** How long a refused client may take to read its one line. */
+const REFUSAL_MS = 2000;
+
+/** The sessions of all listeners: counted, drained and ended together. */
+export class SessionSet {
+  readonly #services: ProxyServices;
+  readonly #sessions = new Set<Session>();
+  #draining = false;
+  #empty: (() => void) | null = null;
+
+  constructor(services: ProxyServices) {
+    this.#services = services;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Listens and makes a session of each connection. Rejects as Transport.listen does. */
+  listen(policy: ListenerPolicy, endpoint: Endpoint): Promise<Listener> {
+    return this.#services.transport.listen({
+      ...endpoint,
+      accept: (connection) => this.#accept(connection, policy),
+    });
+  }
+
+  /**
+   * Sends away who has not logged in and lets the others finish. Resolves when no session is left: after
+   * `graceMs` what is left is cut off.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    for (const session of this.#sessions) session.drain();
+    if (this.#sessions.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#empty = resolve;
+    });
+    const cutOff = setTimeout(() => this.#abortAll(), graceMs);
+    await empty;
+    clearTimeout(cutOff);
+  }
+
+  #abortAll(): void {
+    for (const session of this.#sessions) session.abort();
+  }
+
+  #accept(connection: Connection, policy: ListenerPolicy): void {
+    if (this.#draining) this.#refuse(connection, policy, 'draining');
+    else if (this.#sessions.size >= this.#services.limits.connections)
+      this.#refuse(connection, policy, 'connection-limit');
+    else {
+      this.#sessions.add(new Session(connection, policy, this.#services, (session) => this.#gone(session)));
+    }
+  }
+
+  /** On an implicit TLS port a plain line would be noise: there the connection is closed without a word. */
+  #refuse(connection: Connection, policy: ListenerPolicy, reason: 'draining' | 'connection-limit'): void {
+    this.#services.metrics.connectionRefused(policy.name, reason);
+    connection.handler = REFUSED_HANDLER;
+    if (policy.tls === 'implicit') {
+      connection.destroy();
+      return;
+    }
+    connection.write(reason === 'draining' ? SHUTTING_DOWN : TOO_MANY_CONNECTIONS);
+    connection.end();
+    this.#services.wheel.set(new Deadline(() => connection.destroy()), REFUSAL_MS);
+  }
+
+  #gone(session: Session): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#empty?.();
+  }
+}
+
+const REFUSED_HANDLER: ConnectionHandler = {
+  opened() {},
+  received() {},
+  drained() {},
+  ended: (connection) => connection.destroy(),
+  secured() {},
+  closed() {},
+};

@@ -1,0 +1,131 @@
+import type { UpstreamFailure as CountedFailure, EndReason, LoginReason } from '../ops/outcome.ts';
+import type { CloseReason, LoginOutcome } from '../pop3/effect.ts';
+import { outcomeOf } from '../pop3/upstream-failure.ts';
+import type { RelayEnd } from './relay.ts';
+import type { ConnectFailure, OpenFailure } from './upstream.ts';
+
+/** From each room's own words to what the client hears and what is counted: one exhaustive switch each. */
+
+export function endOfClose(reason: CloseReason): EndReason {
+  switch (reason) {
+    case 'quit':
+      return 'quit';
+    case 'login-attempts':
+      return 'too-many-failures';
+    case 'undecided-logins':
+      return 'undecided-logins';
+    case 'bad-commands':
+      return 'too-many-bad-commands';
+    case 'plaintext-after-stls':
+      return 'octets-before-tls';
+    case 'http-request':
+    case 'tls-on-plain-port':
+      return 'wrong-protocol';
+  }
+}
+
+/** Left is the client, right the mailstore. */
+export function endOfRelay(how: RelayEnd): EndReason {
+  switch (how) {
+    case 'left-ended':
+      return 'client-closed';
+    case 'right-ended':
+      return 'upstream-closed';
+    case 'left-lost':
+      return 'client-lost';
+    case 'right-lost':
+      return 'upstream-lost';
+    case 'idle':
+      return 'idle-timeout';
+    case 'destroyed':
+      return 'shutdown';
+  }
+}
+
+/** What a session that could not be opened means for the login. */
+export function outcomeOfOpening(
+  failure: OpenFailure,
+  upstreamChecks: boolean,
+): { outcome: LoginOutcome; reason: LoginReason } {
+  if (isConnectFailure(failure)) {
+    return { outcome: { result: 'unavailable', code: 'SYS/TEMP' }, reason: reasonOf(failure) };
+  }
+  const outcome = outcomeOf(failure, upstreamChecks ? 'upstream' : 'proxy');
+  return { outcome, reason: outcome.result === 'rejected' ? 'refused-by-upstream' : reasonOf(failure) };
+}
+
+function reasonOf(failure: OpenFailure): LoginReason {
+  const counted = countedFailure(failure);
+  switch (counted) {
+    case 'unresolved':
+    case 'refused':
+    case 'unreachable':
+    case 'reset':
+      return 'upstream-unreachable';
+    case 'timeout':
+      return 'upstream-timeout';
+    case 'tls':
+    case 'certificate':
+      return 'upstream-tls';
+    case 'protocol':
+      return 'upstream-protocol';
+    case 'login-refused':
+      return 'upstream-refused';
+    case 'closed':
+      return 'upstream-closed';
+  }
+}
+
+/** The fewer words of the metric; the log has the failure itself. */
+export function countedFailure(failure: OpenFailure): CountedFailure {
+  switch (failure) {
+    case 'not-resolved':
+      return 'unresolved';
+    case 'connect-refused':
+      return 'refused';
+    case 'connect-failed':
+      return 'unreachable';
+    case 'connect-timeout':
+    case 'login-timeout':
+      return 'timeout';
+    case 'tls-failed':
+    case 'stls-refused':
+    case 'octets-before-tls':
+      return 'tls';
+    case 'certificate-invalid':
+      return 'certificate';
+    case 'greeting-invalid':
+    case 'reply-too-long':
+    case 'reply-invalid':
+    case 'octets-after-greeting':
+    case 'octets-out-of-turn':
+    case 'unexpected-continuation':
+    case 'cannot-express':
+      return 'protocol';
+    case 'greeting-refused':
+    case 'user-refused':
+    case 'login-refused':
+    case 'login-auth-refused':
+    case 'in-use':
+    case 'login-delay':
+    case 'sys-temp':
+    case 'sys-perm':
+      return 'login-refused';
+    case 'closed':
+      return 'closed';
+  }
+}
+
+const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {
+  'not-resolved': true,
+  'connect-refused': true,
+  'connect-failed': true,
+  'connect-timeout': true,
+  'tls-failed': true,
+  'certificate-invalid': true,
+  'login-timeout': true,
+};
+
+function isConnectFailure(failure: OpenFailure): failure is ConnectFailure {
+  return Object.hasOwn(CONNECT_FAILURES, failure);
+}

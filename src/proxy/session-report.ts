@@ -1,0 +1,149 @@
+import type { Log, SessionRecord } from '../ops/log.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import type { EndReason, LoginReason, LoginResult } from '../ops/outcome.ts';
+import type { Phase } from '../ops/phase.ts';
+import type { CommandName } from '../pop3/command.ts';
+import type { Connection, TlsSession } from '../transport/transport.ts';
+import type { LoginEnd, LoginFacts } from './login.ts';
+import { countedFailure } from './reasons.ts';
+
+/** What the log and the metrics are told of one session. Nothing here decides anything. */
+export class SessionReport {
+  /** Why the session ends; the first cause is the one that counts. */
+  end: EndReason | null = null;
+  readonly #connection: Connection;
+  readonly #listener: string;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #startedAt = performance.now();
+  readonly #id: string;
+  #tls: TlsSession | null = null;
+  #phase: Phase = 'authorization';
+  #facts: LoginFacts | null = null;
+  #result: LoginResult | 'none' = 'none';
+  #reason: LoginReason = 'none';
+  #counted = { toClient: 0, toUpstream: 0 };
+
+  constructor(connection: Connection, listener: string, services: { metrics: Metrics; log: Log }) {
+    this.#connection = connection;
+    this.#listener = listener;
+    this.#metrics = services.metrics;
+    this.#log = services.log;
+    this.#id = nextId();
+    this.#metrics.connectionOpened(listener);
+    this.#metrics.phase(null, 'authorization');
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  enter(phase: Phase): void {
+    this.#metrics.phase(this.#phase, phase);
+    this.#phase = phase;
+  }
+
+  secured(): void {
+    this.#tls = this.#connection.tls;
+    this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
+  }
+
+  handshakeFailed(how: 'failed' | 'timeout'): void {
+    this.#metrics.handshake(this.#listener, null, how);
+  }
+
+  loginStarted(facts: LoginFacts): void {
+    this.#facts = facts;
+    this.#result = 'none';
+    this.#reason = 'none';
+  }
+
+  loginEnded(end: Pick<LoginEnd, 'outcome' | 'reason'>): void {
+    this.#result = end.outcome.result;
+    this.#reason = end.reason;
+    this.#metrics.login(end.outcome.result, end.reason);
+    this.#countLogin(this.#facts!);
+  }
+
+  /** The client went away, or the proxy stops, before the login was decided. */
+  loginAbandoned(): void {
+    const reason = this.end === 'shutdown' ? 'shutdown' : 'client-gone';
+    this.#result = 'unavailable';
+    this.#reason = reason;
+    this.#metrics.login('unavailable', reason);
+  }
+
+  /** Counts octets since the last call: as a relay goes on, and at the end. */
+  transferred(toClient: number, toUpstream: number): void {
+    this.#counted.toClient += toClient;
+    this.#counted.toUpstream += toUpstream;
+    if (toClient > 0) this.#metrics.octets('to-client', toClient);
+    if (toUpstream > 0) this.#metrics.octets('to-upstream', toUpstream);
+  }
+
+  /** The one line of the session. To be called once, last. */
+  close(attempts: number, command: CommandName | null): void {
+    const { octetsOut, octetsIn } = this.#connection;
+    this.transferred(octetsOut - this.#counted.toClient, octetsIn - this.#counted.toUpstream);
+    this.enter('closed');
+    this.#metrics.connectionClosed(this.#listener);
+    this.#metrics.sessionEnded(this.end ?? 'internal');
+    this.#log.session(this.#record(attempts, command));
+  }
+
+  #countLogin(facts: LoginFacts): void {
+    const { timings, upstream, opened } = facts;
+    this.#metrics.lookup(timings.lookup / 1000);
+    if (timings.verify > 0) this.#metrics.verify(timings.verify / 1000);
+    if (upstream === null || opened === null) return;
+    this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
+    if (opened.ok) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
+    else this.#metrics.upstreamFailed(upstream.name, countedFailure(opened.failure));
+  }
+
+  #record(attempts: number, command: CommandName | null): SessionRecord {
+    const connection = this.#connection;
+    const facts = this.#facts;
+    const opened = facts?.opened ?? null;
+    return {
+      id: this.#id,
+      listener: this.#listener,
+      client: { address: connection.remoteAddress, port: connection.remotePort },
+      local: { address: connection.localAddress, port: connection.localPort },
+      login: facts?.credentials.user ?? null,
+      localUser: facts?.account?.localUser ?? null,
+      upstream: facts?.upstream
+        ? {
+            name: facts.upstream.name,
+            address: opened?.address ?? facts.upstream.host,
+            port: facts.upstream.port,
+          }
+        : null,
+      tls: this.#tls,
+      result: this.#result,
+      reason: this.#reason,
+      end: this.end ?? 'internal',
+      command: command === 'http' || command === 'unknown' ? 'other' : command,
+      attempts,
+      durations: {
+        total: performance.now() - this.#startedAt,
+        lookup: facts?.timings.lookup ?? null,
+        verify: facts?.timings.verify ?? null,
+        upstreamConnect: opened?.connectMs ?? null,
+        upstreamLogin: opened?.ok ? opened.loginMs : null,
+      },
+      octets: { toClient: connection.octetsOut, toUpstream: connection.octetsIn },
+    };
+  }
+}
+
+/** Unique over restarts and proxies that write to one log: when the process began, at random, and a count. */
+const ID_PREFIX = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4)
+  .toString(36)
+  .padStart(4, '0')}`;
+let lastId = 0;
+
+function nextId(): string {
+  lastId += 1;
+  return `${ID_PREFIX}-${lastId.toString(36)}`;
+}
