@@ -1,5 +1,6 @@
 /** What the operator is told about the tables. No text here holds anything but names, paths and numbers. */
 
+import type { LineFault } from './lines.ts';
 import type { Diagnostic, DomainEntry, PasswordFileRef } from './model.ts';
 
 /**
@@ -58,6 +59,35 @@ export function quote(octets: string): string {
     .replace(/[^\x20-\x7e]|['\\]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return `'${shown}${octets.length > QUOTED_OCTETS ? '…' : ''}'`;
 }
+
+/** A line that teapop never gets to see, in either kind of file. `whom` says who suffers. */
+export function lineFault(line: number, fault: LineFault, whom: string): Report {
+  const { code, reason, cure } = LINE_FAULTS[fault];
+  return { severity: 'error', line, code, reason: `${reason}: ${whom}`, cure };
+}
+
+const LINE_FAULTS: Record<LineFault, { code: string; reason: string; cure: string }> = {
+  'too-long': {
+    code: 'line-too-long',
+    reason: 'the line has more than 510 octets and is ignored',
+    cure: 'shorten it',
+  },
+  'nul-octet': {
+    code: 'nul-octet',
+    reason: 'the line holds a NUL octet and is ignored, and the next line with it',
+    cure: 'remove the NUL',
+  },
+  'missing-newline': {
+    code: 'missing-newline',
+    reason: 'the last line has no newline and is ignored',
+    cure: 'end it with a newline',
+  },
+  swallowed: {
+    code: 'swallowed',
+    reason: 'the line is ignored for the NUL octet in the line before it',
+    cure: 'remove the NUL there',
+  },
+};
 
 /** There is no domain table: the built-in one is in force. */
 export function domainTableMissing(file: string, spool: string): Diagnostic {

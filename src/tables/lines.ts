@@ -12,7 +12,7 @@ const BUFFER_OCTETS = 512 - 1;
  */
 export type LineFault = 'too-long' | 'nul-octet' | 'missing-newline' | 'swallowed';
 
-/** Gets each line without its newline; of a line that is lost, what came into the buffer. `line` counts from 1. */
+/** Gets each line without its newline; of a lost one what came into the buffer first. `line` counts from 1. */
 export type LineHandler = (text: string, line: number, fault: LineFault | null) => void;
 
 /** Cuts octets into lines, however they are chunked; holds less than one buffer of them. */
@@ -60,11 +60,9 @@ export class LineReader {
     // To C the text ends at a NUL, so that the newline behind one is not seen.
     const hasNul = text.includes('\0');
     const whole = this.#atLineStart && !hasNul;
-    if (this.#skipping) {
-      if (startsLine) this.#onLine(text, line, 'swallowed');
-    } else {
-      this.#onLine(whole ? text.slice(0, -1) : text, line, whole ? null : hasNul ? 'nul-octet' : 'too-long');
-    }
+    const shown = this.#atLineStart ? text.slice(0, -1) : text;
+    if (!this.#skipping) this.#onLine(shown, line, whole ? null : hasNul ? 'nul-octet' : 'too-long');
+    else if (startsLine) this.#onLine(shown, line, 'swallowed');
     this.#skipping = !whole;
   }
 }
