@@ -1,11 +1,11 @@
-import type { AuthorizationPolicy } from './capability.ts';
-import { type CommandName, commandName, KEYWORD_LENGTH } from './command.ts';
+import { type AuthorizationPolicy, capaReply } from './capability.ts';
+import { AUTH_LINE_LIMIT, COMMAND_LIMIT, type CommandName, commandName, KEYWORD_LENGTH } from './command.ts';
 import type { CloseReason, Effect, LoginOutcome } from './effect.ts';
 import { LineBuffer } from './line.ts';
 import * as replies from './reply.ts';
 import {
   type Credentials,
-  RESPONSE_LIMIT,
+  RESPONSE_LINE_LIMIT,
   RESPONSE_TOO_LONG,
   respond,
   type SaslExchange,
@@ -13,12 +13,6 @@ import {
   startExchange,
 } from './sasl.ts';
 
-/** A command line with its terminator (RFC 2449 §4). */
-export const COMMAND_LIMIT = 255;
-/** A SASL response on a line of its own. */
-const RESPONSE_LINE_LIMIT = RESPONSE_LIMIT + 2;
-/** "AUTH", a mechanism's name of at most 20 letters (RFC 4422 §3.1) and a response: clients in use send long ones here. */
-const AUTH_LINE_LIMIT = 'AUTH '.length + 20 + ' '.length + RESPONSE_LINE_LIMIT;
 /** Octets kept while a login is checked; the session stops reading above it. Far more than a poll's pipeline. */
 export const BUFFERED_LIMIT = 64 * 1024;
 /** Logins that could not be decided. They use up no attempt, but must not go on for ever. */
@@ -192,7 +186,7 @@ export class Authorization {
   #runBare(name: 'CAPA' | 'STLS' | 'NOOP' | 'QUIT'): Effect {
     switch (name) {
       case 'CAPA':
-        return say(this.#capabilities());
+        return say(capaReply(this.#policy, this.#tls, this.#plaintextAllowed));
       case 'STLS':
         return this.#stlsCommand();
       case 'NOOP':
@@ -201,11 +195,6 @@ export class Authorization {
         this.#close('quit');
         return say(replies.BYE);
     }
-  }
-
-  #capabilities(): Uint8Array {
-    if (this.#tls) return this.#policy.capaOnTls;
-    return this.#plaintextAllowed ? this.#policy.capaInClear : this.#policy.capaBeforeTls;
   }
 
   #userCommand(): Effect {

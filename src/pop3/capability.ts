@@ -1,5 +1,5 @@
 import { fitsInLine } from './line.ts';
-import { multiLine, REPLY_LIMIT, replyLine } from './reply.ts';
+import { lineOf, multiLine, REPLY_LIMIT } from './reply.ts';
 import type { Mechanism } from './sasl.ts';
 
 /** What a site sets for the client's side of POP3. */
@@ -63,12 +63,18 @@ export function authorizationPolicy(settings: PolicySettings): AuthorizationPoli
   };
 }
 
+/** The CAPA that is true now (RFC 2449 §5): nothing is announced that would be refused. */
+export function capaReply(policy: AuthorizationPolicy, tls: boolean, plaintextAllowed: boolean): Uint8Array {
+  if (tls) return policy.capaOnTls;
+  return plaintextAllowed ? policy.capaInClear : policy.capaBeforeTls;
+}
+
 function greeting(banner: string): Uint8Array {
   if (!fitsInLine(banner)) throw new Error('banner: NUL, CR, LF or a character that is no octet');
   // RFC 1939 §7: a client takes a msg-id in the greeting as the offer of APOP.
   if (/<[^>]*@[^>]*>/.test(banner)) throw new Error('banner: <…@…> would offer APOP');
   if (banner.startsWith('[')) throw new Error('banner: a leading [ would be read as a response code');
-  const line = replyLine(banner === '' ? '+OK' : `+OK ${banner}`);
+  const line = lineOf(banner === '' ? '+OK' : `+OK ${banner}`);
   if (line.length > REPLY_LIMIT) throw new Error(`banner: longer than ${REPLY_LIMIT} octets`);
   return line;
 }

@@ -1,3 +1,5 @@
+import { RESPONSE_LINE_LIMIT } from './sasl.ts';
+
 /**
  * The commands known in AUTHORIZATION. 'http' stands for a request of a browser or scanner. A command that comes
  * later (APOP, LANG, UTF8) needs its name here, its case in `fourLetters`, and its handler in authorization.ts.
@@ -6,6 +8,14 @@ export type CommandName = 'CAPA' | 'USER' | 'PASS' | 'AUTH' | 'STLS' | 'NOOP' | 
 
 /** RFC 1939 §3: keywords have three or four letters; those known here have four. */
 export const KEYWORD_LENGTH = 4;
+
+/** A command line with its terminator (RFC 2449 §4). */
+export const COMMAND_LIMIT = 255;
+/**
+ * AUTH with a mechanism's name of at most 20 letters (RFC 4422 §3.1) and an initial response. RFC 5034 §4 wants
+ * the client to keep to 255 here too; clients in use do not.
+ */
+export const AUTH_LINE_LIMIT = 'AUTH '.length + 20 + ' '.length + RESPONSE_LINE_LIMIT;
 
 const SPACE = 0x20;
 /** Methods that open an HTTP request line; none is a POP3 keyword. */

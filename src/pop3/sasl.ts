@@ -37,6 +37,8 @@ export interface SaslExchange {
 
 /** A response in base64: the largest that any mechanism was known to need (RFC 4954 §4). */
 export const RESPONSE_LIMIT = 12_288;
+/** The same on a line of its own. */
+export const RESPONSE_LINE_LIMIT = RESPONSE_LIMIT + '\r\n'.length;
 
 export const RESPONSE_TOO_LONG: SaslStep = { step: 'refused', reply: LINE_TOO_LONG };
 const CANCELLED: SaslStep = { step: 'refused', reply: AUTH_CANCELLED };
