@@ -1,0 +1,198 @@
+// Installs what `npm start` and (with --test) `npm test` need and is not there yet; says nothing where all is there.
+// It runs before anything is installed, so: plain JavaScript, no package, any Node from 14.13 up.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const LOCK = join(ROOT, 'package-lock.json');
+const MODULES = join(ROOT, 'node_modules');
+/** Holds the digest of the lock file that node_modules was made from; it goes when node_modules goes. */
+const STAMP = join(MODULES, '.teapop-proxy-setup');
+/** npm's own record of what it put into node_modules. */
+const INSTALLED = join(MODULES, '.package-lock.json');
+/** The first npm that reads lock files of version 3. */
+const OLDEST_NPM = 7;
+
+/**
+ * The programs that the tests drive: Debian's package, where to see that it is there (a command's name or a path),
+ * and the services that come with it and that nobody asked for.
+ */
+const SYSTEM_PACKAGES = [
+  { name: 'redis-server', proof: 'redis-server', units: ['redis-server.service'] },
+  { name: 'dovecot-core', proof: 'dovecot', units: ['dovecot.service', 'dovecot.socket'] },
+  { name: 'dovecot-pop3d', proof: '/usr/lib/dovecot/pop3', units: [] },
+  { name: 'mpop', proof: 'mpop', units: [] },
+  { name: 'fetchmail', proof: 'fetchmail', units: ['fetchmail.service'] },
+  { name: 'curl', proof: 'curl', units: [] },
+  { name: 'python3', proof: 'python3', units: [] },
+  { name: 'openssl', proof: 'openssl', units: [] },
+  { name: 'haproxy', proof: 'haproxy', units: ['haproxy.service'] },
+  { name: 'prometheus', proof: 'promtool', units: ['prometheus.service'] },
+  { name: 'systemd', proof: 'systemd-analyze', units: [] },
+  { name: 'iproute2', proof: 'ss', units: [] },
+  { name: 'procps', proof: 'ps', units: [] },
+];
+/** Servers lie in sbin, which is not in everybody's PATH. */
+const FURTHER_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** Debian asks this program whether a package may start its service; 101 is no. */
+const POLICY = '/usr/sbin/policy-rc.d';
+const POLICY_THAT_REFUSES =
+  '#!/bin/sh\n# Made by the set-up of the tests of teapop-proxy; may be deleted.\nexit 101\n';
+
+function main(args) {
+  installNpmPackages();
+  if (args.includes('--test')) installSystemPackages();
+}
+
+function fail(...lines) {
+  process.stderr.write(`\nteapop-proxy: ${lines.join('\n')}\n`);
+  process.exit(1);
+}
+
+function installNpmPackages() {
+  const digest = createHash('sha256').update(readFileSync(LOCK)).digest('hex');
+  if ((isStamped(digest) || isInstalled()) && bunRuns()) {
+    if (!isStamped(digest)) writeFileSync(STAMP, digest);
+    return;
+  }
+  refuseOldNpm();
+  process.stdout.write('teapop-proxy: installing the npm packages (once) …\n');
+  const byHand = ['By hand:', '', `    cd ${ROOT} && npm ci`, ''];
+  if (!npmCi()) {
+    fail(
+      'the npm packages could not be installed: `npm ci` failed, its reason stands above.',
+      'It needs the network.',
+      ...byHand,
+    );
+  }
+  if (!bunRuns()) {
+    fail(
+      'the npm packages are installed, but node_modules/.bin/bun does not run.',
+      'Its install script has to be allowed (npm config get ignore-scripts must say false),',
+      'and the processor and C library must be among those that Bun has a binary for.',
+      ...byHand,
+    );
+  }
+  writeFileSync(STAMP, digest);
+}
+
+function isStamped(digest) {
+  return existsSync(STAMP) && readFileSync(STAMP, 'latin1') === digest;
+}
+
+/** True when node_modules holds each package of the lock file in its version, as after an `npm ci` by hand. */
+function isInstalled() {
+  if (!existsSync(INSTALLED)) return false;
+  const wanted = JSON.parse(readFileSync(LOCK, 'utf8')).packages;
+  const present = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages;
+  const paths = Object.keys(wanted).filter((path) => path !== '');
+  // Optional packages are those of other platforms; a package that the lock does not know is one too many.
+  return (
+    paths.every((path) =>
+      present[path] ? present[path].version === wanted[path].version : wanted[path].optional,
+    ) && Object.keys(present).every((path) => path in wanted)
+  );
+}
+
+function bunRuns() {
+  const bun = join(MODULES, '.bin', 'bun');
+  return existsSync(bun) && spawnSync(bun, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+function refuseOldNpm() {
+  const version = /^npm\/(\d+)/.exec(process.env.npm_config_user_agent || '');
+  if (version !== null && Number(version[1]) < OLDEST_NPM) {
+    fail(
+      `npm ${version[1]} cannot read this project's lock file; it takes npm ${OLDEST_NPM} or later (Node 16 or later).`,
+    );
+  }
+}
+
+function npmCi() {
+  // The npm that runs us, with the Node that it runs on: PATH begins with the node_modules/.bin that is replaced.
+  const { npm_execpath: npm, npm_node_execpath: node } = process.env;
+  const [command, ...args] = npm && node && existsSync(node) ? [node, npm] : ['npm'];
+  const env = { ...process.env, PATH: searchPath().join(delimiter) };
+  return (
+    spawnSync(command, [...args, 'ci', '--include=dev'], { cwd: ROOT, env, stdio: 'inherit' }).status === 0
+  );
+}
+
+function searchPath() {
+  return (process.env.PATH || '').split(delimiter).filter((folder) => folder !== join(MODULES, '.bin'));
+}
+
+function installSystemPackages() {
+  const wanted = missingPackages();
+  if (wanted.length === 0) return;
+  const names = wanted.map(({ name }) => name);
+  const byHand = ['Install them as root, on Debian or Ubuntu with', '', `    ${aptCommands(names)}`, ''];
+  const lacking = `the tests drive programs of the distribution; these packages are missing: ${names.join(' ')}`;
+  if (process.getuid() !== 0 || !isThere('apt-get')) fail(lacking, ...byHand);
+  process.stdout.write(`teapop-proxy: installing for the tests: ${names.join(' ')} …\n`);
+  withoutServices(wanted, () => {
+    apt('update');
+    apt('install', '-y', '--no-install-recommends', ...names);
+  });
+  const still = missingPackages().map(({ name }) => name);
+  if (still.length > 0) {
+    fail(`these packages are still missing, for the reason above: ${still.join(' ')}`, ...byHand);
+  }
+}
+
+function missingPackages() {
+  return SYSTEM_PACKAGES.filter(({ proof }) => !isThere(proof));
+}
+
+/** By its path and not by the package's name: where a program comes from does not matter. */
+function isThere(proof) {
+  const paths = proof.startsWith('/')
+    ? [proof]
+    : [...searchPath(), ...FURTHER_FOLDERS].map((folder) => join(folder, proof));
+  return paths.some((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function aptCommands(names) {
+  return `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`;
+}
+
+function apt(...args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // Another apt may be at work, as after the start of a fresh machine: wait for it.
+  return (
+    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], { env, stdio: 'inherit' }).status === 0
+  );
+}
+
+/** The tests start servers of their own: those of the packages are neither started nor enabled. */
+function withoutServices(packages, install) {
+  const ours = !existsSync(POLICY);
+  // An interrupt ends apt-get; this process must live on to take the policy away.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
+  if (ours) writeFileSync(POLICY, POLICY_THAT_REFUSES, { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    if (ours) unlinkSync(POLICY);
+  }
+  const units = packages.reduce((all, { units }) => all.concat(units), []);
+  if (isThere('systemctl') && units.length > 0) {
+    const booted = existsSync('/run/systemd/system');
+    for (const unit of units) {
+      // A unit that this release of the package does not have is no loss.
+      spawnSync('systemctl', ['disable', ...(booted ? ['--now'] : []), unit], { stdio: 'ignore' });
+    }
+  }
+}
+
+main(process.argv.slice(2));
