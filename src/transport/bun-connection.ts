@@ -1,0 +1,336 @@
+/**
+ * One connection on Bun's native sockets. What Bun's sockets do on their own, and what is done about it:
+ *
+ * - Closing calls the close handler before it returns, other calls may call one: such an event is put off until
+ *   the call is over (`#inside`).
+ * - `write()` takes what the kernel takes and forgets the rest; `drain` also comes without a cause.
+ * - `end()` closes both ways, and a peer that still sends makes the kernel throw away what it has not sent yet.
+ *   The half-close is `shutdown()`; `end()` comes when both ways are done.
+ * - After `upgradeTLS` the old handlers still hear of the raw socket: ciphertext, its end, its close. Events of a
+ *   socket that is not the connection's own are dropped.
+ */
+import { plainAddress } from './address.ts';
+import { type BunTls, refusal, sessionOf, upgrade } from './bun-tls.ts';
+import { transportError } from './errors.ts';
+import { Outbox } from './outbox.ts';
+import type {
+  ClientTls,
+  Connection,
+  ConnectionHandler,
+  ServerTls,
+  TlsSession,
+  TransportError,
+} from './transport.ts';
+
+/** Bun's socket, and what its type declarations leave out. */
+export type NativeSocket = Bun.Socket<BunConnection> & { readonly fd: number };
+
+const UNSENT: TransportError = { kind: 'reset', message: 'closed before all octets were sent' };
+const HANDSHAKE_CUT: TransportError = {
+  kind: 'tls',
+  message: 'the peer closed the connection during the handshake',
+};
+const OCTETS_BEFORE_TLS: TransportError = { kind: 'tls', message: 'octets came before the TLS handshake' };
+
+export class BunConnection implements Connection {
+  handler: ConnectionHandler;
+  context: unknown;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  tls: TlsSession | null = null;
+  octetsIn = 0;
+  octetsOut = 0;
+
+  #socket: NativeSocket | null = null;
+  #phase: 'connecting' | 'plain' | 'handshake' | 'secure' | 'closed' = 'connecting';
+  /** Destroyed or broken: nothing but `closed` is reported any more. */
+  #deaf = false;
+  #inside = false;
+  #fault: TransportError | null = null;
+
+  #outbox = new Outbox();
+  /** Octets written before `startTls` that are still unsent: they go as they are, and the handshake after them. */
+  #plainTail: Outbox | null = null;
+  #tls: BunTls | null = null;
+  #drainedDue = false;
+  #ending = false;
+  #finished = false;
+
+  /** What came while `received` was not to be called, in order. */
+  #held: (Uint8Array | 'end' | 'close')[] | null = null;
+  #paused = false;
+  #peerEnded = false;
+
+  constructor(handler: ConnectionHandler, context: unknown) {
+    this.handler = handler;
+    this.context = context;
+  }
+
+  get queued(): number {
+    return this.#outbox.octets + (this.#plainTail?.octets ?? 0);
+  }
+
+  /** For keepalive; -1 where there is none. */
+  get fd(): number {
+    return this.#phase === 'closed' ? -1 : (this.#socket?.fd ?? -1);
+  }
+
+  write(octets: Uint8Array): boolean {
+    if (this.#ending || this.#deaf || this.#phase === 'closed') return true;
+    this.octetsOut += octets.length;
+    const taken = this.#sendable && this.#outbox.octets === 0 ? this.#send(octets) : 0;
+    if (taken === octets.length) return true;
+    this.#outbox.add(octets.subarray(taken));
+    this.#drainedDue = true;
+    return false;
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    // A handshake has to go on reading; what comes behind it is held.
+    if (this.#phase === 'plain' || this.#phase === 'secure') this.#call((socket) => socket.pause());
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#held !== null) queueMicrotask(() => this.#deliverHeld());
+    else if (this.#phase === 'plain' || this.#phase === 'secure') this.#call((socket) => socket.resume());
+  }
+
+  startTls(tls: ServerTls | ClientTls): void {
+    if (this.#deaf || this.#phase === 'closed') return;
+    if (this.#held !== null) {
+      this.#break(OCTETS_BEFORE_TLS);
+      return;
+    }
+    this.#tls = tls as BunTls;
+    if (this.#phase === 'plain' && this.#outbox.octets === 0) {
+      this.#upgrade();
+      return;
+    }
+    this.#plainTail = this.#outbox;
+    this.#outbox = new Outbox();
+    // What comes from now on belongs to the handshake: the kernel keeps it until then.
+    if (this.#phase === 'plain') this.#call((socket) => socket.pause());
+  }
+
+  end(): void {
+    if (this.#ending || this.#deaf || this.#phase === 'closed') return;
+    this.#ending = true;
+    this.#finishWhenSent();
+  }
+
+  destroy(): void {
+    if (this.#deaf) return;
+    this.#fault = null;
+    this.#abandon();
+  }
+
+  // What follows is called by the handlers that Bun knows; `socket` says which one it is about.
+
+  onOpen(socket: NativeSocket): void {
+    this.#socket = socket;
+    if (this.#deaf) {
+      socket.terminate();
+      return;
+    }
+    this.#phase = 'plain';
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort;
+    this.localAddress = plainAddress(socket.localAddress);
+    this.localPort = socket.localPort;
+  }
+
+  /** A connection that we asked for stands: what was asked of it meanwhile can be done. */
+  onConnect(): void {
+    if (this.#deaf) return;
+    this.handler.opened(this);
+    if (this.#deaf) return;
+    if (this.#paused) this.#call((socket) => socket.pause());
+    this.#flush();
+  }
+
+  onConnectError(error: unknown): void {
+    if (this.#deaf) return;
+    this.#fault = transportError(error);
+    this.#report();
+  }
+
+  onData(socket: NativeSocket, octets: Uint8Array): void {
+    if (socket !== this.#socket || this.#deaf) return;
+    if (this.#inside || this.#paused || this.#held !== null) this.#hold(octets.slice());
+    else if (this.#plainTail !== null) this.#break(OCTETS_BEFORE_TLS);
+    else this.#receive(octets);
+  }
+
+  onDrain(socket: NativeSocket): void {
+    if (this.#inside) queueMicrotask(() => this.onDrain(socket));
+    else if (socket === this.#socket && !this.#deaf && this.#phase !== 'closed') this.#flush();
+  }
+
+  onEnd(socket: NativeSocket): void {
+    if (this.#inside) {
+      queueMicrotask(() => this.onEnd(socket));
+      return;
+    }
+    if (socket !== this.#socket || this.#deaf || this.#peerEnded) return;
+    if (this.#phase === 'handshake') this.#break(HANDSHAKE_CUT);
+    else if (this.#paused || this.#held !== null) this.#hold('end');
+    else this.#peerHasEnded();
+  }
+
+  onHandshake(socket: NativeSocket, success: boolean, error: Error | null): void {
+    if (this.#inside) {
+      queueMicrotask(() => this.onHandshake(socket, success, error));
+      return;
+    }
+    if (socket !== this.#socket || this.#deaf || this.#phase !== 'handshake') return;
+    const fault = refusal(socket, this.#tls!, success, error);
+    if (fault !== null) {
+      this.#break(fault);
+      return;
+    }
+    this.#phase = 'secure';
+    this.tls = sessionOf(socket, this.#tls!);
+    if (this.#paused) this.#call((own) => own.pause());
+    this.handler.secured(this);
+    this.#flush();
+  }
+
+  /** A TLS session broke after its handshake; the close follows. */
+  onError(socket: NativeSocket, error: unknown): void {
+    if (socket === this.#socket && !this.#deaf) this.#fault = transportError(error);
+  }
+
+  onClose(socket: NativeSocket, error: unknown): void {
+    if (this.#inside) {
+      queueMicrotask(() => this.onClose(socket, error));
+      return;
+    }
+    if (socket !== this.#socket || this.#phase === 'closed') return;
+    if (!this.#deaf) {
+      if (error !== undefined && error !== null) this.#fault ??= transportError(error);
+      else if (this.#phase === 'handshake') this.#fault ??= HANDSHAKE_CUT;
+      else if (this.queued > 0) this.#fault ??= UNSENT;
+    }
+    this.#phase = 'closed';
+    // A close in order comes behind what the owner has not read yet; a loss at once.
+    if (this.#fault === null && this.#held !== null && !this.#deaf) this.#hold('close');
+    else this.#report();
+  }
+
+  get #sendable(): boolean {
+    return this.#phase === 'secure' || (this.#phase === 'plain' && this.#tls === null);
+  }
+
+  /** Runs a call on the socket; what it makes Bun call is put off until it has returned. */
+  #call(action: (socket: NativeSocket) => void): void {
+    this.#inside = true;
+    action(this.#socket!);
+    this.#inside = false;
+  }
+
+  /** How many octets the kernel took. A socket that takes none for good (-1) is lost, and its close will say why. */
+  #send(octets: Uint8Array): number {
+    this.#inside = true;
+    const taken = this.#socket!.write(octets);
+    this.#inside = false;
+    return taken < 0 ? octets.length : taken;
+  }
+
+  #flush(): void {
+    const send = (octets: Uint8Array) => this.#send(octets);
+    if (this.#plainTail !== null) {
+      this.#plainTail.flush(send);
+      if (this.#plainTail.octets > 0) return;
+      this.#plainTail = null;
+      this.#upgrade();
+    }
+    if (!this.#sendable) return;
+    this.#outbox.flush(send);
+    if (this.#outbox.octets > 0) return;
+    if (this.#drainedDue) {
+      this.#drainedDue = false;
+      this.handler.drained(this);
+    }
+    this.#finishWhenSent();
+  }
+
+  #upgrade(): void {
+    this.#phase = 'handshake';
+    this.#call((socket) => {
+      try {
+        this.#socket = upgrade(socket, this.#tls!, this);
+      } catch (error) {
+        this.#fault = { kind: 'tls', message: (error as Error).message };
+      }
+    });
+    if (this.#fault !== null) this.#abandon();
+  }
+
+  #finishWhenSent(): void {
+    if (!this.#ending || this.#finished || this.#deaf || !this.#sendable || this.queued > 0) return;
+    this.#finished = true;
+    this.#call((socket) => {
+      socket.shutdown();
+      if (this.#peerEnded) socket.end();
+    });
+  }
+
+  #peerHasEnded(): void {
+    this.#peerEnded = true;
+    this.handler.ended(this);
+    if (this.#finished && this.#phase !== 'closed' && !this.#deaf) this.#call((socket) => socket.end());
+  }
+
+  #hold(event: Uint8Array | 'end' | 'close'): void {
+    if (this.#held === null) {
+      this.#held = [];
+      if (!this.#paused) queueMicrotask(() => this.#deliverHeld());
+    }
+    this.#held.push(event);
+  }
+
+  #deliverHeld(): void {
+    while (this.#held !== null && !this.#paused && !this.#deaf) {
+      const event = this.#held.shift();
+      if (event === undefined) {
+        this.#held = null;
+        if (this.#phase !== 'closed') this.#call((socket) => socket.resume());
+      } else if (event === 'close') this.#report();
+      else if (event === 'end') this.#peerHasEnded();
+      else this.#receive(event);
+    }
+  }
+
+  #receive(octets: Uint8Array): void {
+    this.octetsIn += octets.length;
+    this.handler.received(this, octets);
+  }
+
+  #break(fault: TransportError): void {
+    this.#fault = fault;
+    this.#abandon();
+  }
+
+  /** Closes both ways without waiting for anything; `closed` follows. */
+  #abandon(): void {
+    this.#deaf = true;
+    const waiting = this.#phase !== 'closed' && this.#socket !== null;
+    if (waiting) this.#call((socket) => socket.terminate());
+    else queueMicrotask(() => this.#report());
+  }
+
+  #report(): void {
+    this.#phase = 'closed';
+    this.#deaf = true;
+    this.#held = null;
+    this.#plainTail = null;
+    this.#outbox.clear();
+    this.handler.closed(this, this.#fault);
+  }
+}

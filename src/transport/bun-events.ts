@@ -1,0 +1,55 @@
+/** The handler objects that Bun's sockets share: they find the connection in `socket.data` and pass the event on. */
+import type { BunConnection, NativeSocket } from './bun-connection.ts';
+import { errorCode } from './errors.ts';
+
+export type Events = Bun.SocketHandler<BunConnection>;
+
+/** A failed TLS session comes with such a code; what a handler of ours threw does not, and must not be hidden. */
+const TLS_FAILURE = /^(EPROTO|ERR_(SSL|OSSL|TLS)_)/;
+
+/** Out of Bun's reach, so that it is an uncaught exception as it would be elsewhere. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+const dataEvents = {
+  data(socket, octets) {
+    socket.data.onData(socket as NativeSocket, octets);
+  },
+  drain(socket) {
+    socket.data.onDrain(socket as NativeSocket);
+  },
+  end(socket) {
+    socket.data.onEnd(socket as NativeSocket);
+  },
+  close(socket, error) {
+    socket.data.onClose(socket as NativeSocket, error);
+  },
+  error(socket, error) {
+    if (TLS_FAILURE.test(errorCode(error))) socket.data.onError(socket as NativeSocket, error);
+    else throwLater(error);
+  },
+} satisfies Events;
+
+/** Accepted sockets; the listener adds its own `open`. */
+export const acceptedEvents: Events = dataEvents;
+
+export const connectEvents: Events = {
+  ...dataEvents,
+  open(socket) {
+    socket.data.onOpen(socket as NativeSocket);
+    socket.data.onConnect();
+  },
+  connectError(socket, error) {
+    socket.data.onConnectError(error);
+  },
+};
+
+export const tlsEvents: Events = {
+  ...dataEvents,
+  handshake(socket, success, error) {
+    socket.data.onHandshake(socket as NativeSocket, success, error);
+  },
+};

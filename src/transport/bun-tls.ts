@@ -1,0 +1,109 @@
+/**
+ * TLS for Bun's sockets. Bun takes a ready context (`secureContext`) for each handshake: prepared once, it costs no
+ * SSL_CTX a connection, and a session ticket given out by one handshake resumes in the next.
+ */
+import { createSecureContext, getCACertificates, type SecureContextOptions } from 'node:tls';
+import type { BunConnection, NativeSocket } from './bun-connection.ts';
+import { type Events, tlsEvents } from './bun-events.ts';
+import { alpnWire, type ByName, contextsByName } from './certificates.ts';
+import { transportError } from './errors.ts';
+import type {
+  ClientTls,
+  ClientTlsOptions,
+  ServerTls,
+  ServerTlsOptions,
+  TlsSession,
+  TransportError,
+} from './transport.ts';
+
+/** Bun's native context, opaque. */
+export type NativeContext = object;
+
+/** What `upgradeTLS` takes, with what Bun's type declarations leave out. */
+type UpgradeTls = Bun.TLSOptions & { secureContext: NativeContext };
+type UpgradeOptions = Bun.TLSUpgradeOptions<BunConnection> & { isServer: boolean };
+
+export type BunServerTls = ServerTls & { readonly upgrade: UpgradeTls; readonly events: Events };
+export type BunClientTls = ClientTls & { readonly upgrade: UpgradeTls };
+export type BunTls = BunServerTls | BunClientTls;
+
+function nativeContext(options: SecureContextOptions): NativeContext {
+  return createSecureContext(options).context as NativeContext;
+}
+
+/** Bun asks `serverName` for the context of the name in the ClientHello; nothing returned keeps the first. */
+function eventsWithNames(byName: ByName<NativeContext>): Events {
+  const serverName = (_listener: unknown, name: string) => byName(name);
+  return { ...tlsEvents, serverName } as Events;
+}
+
+export function bunServerTls(options: ServerTlsOptions): BunServerTls {
+  const { first, byName } = contextsByName(options, (pair) =>
+    nativeContext({
+      cert: pair.certificate,
+      key: pair.key,
+      minVersion: options.minVersion,
+      ...(options.ciphers === null ? {} : { ciphers: options.ciphers }),
+    }),
+  );
+  const upgrade: UpgradeTls = { secureContext: first };
+  if (options.alpn.length > 0) upgrade.ALPNProtocols = alpnWire(options.alpn);
+  return { side: 'server', options, upgrade, events: eventsWithNames(byName) };
+}
+
+export function bunClientTls(options: ClientTlsOptions): BunClientTls {
+  const ca = options.ca ?? getCACertificates('system');
+  const upgrade: UpgradeTls = {
+    secureContext: nativeContext({ ca, minVersion: options.minVersion }),
+    serverName: options.serverName,
+    rejectUnauthorized: options.verify,
+  };
+  return { side: 'client', options, upgrade };
+}
+
+/** Starts the handshake and hands back the socket that carries the plaintext. */
+export function upgrade(socket: NativeSocket, tls: BunTls, connection: BunConnection): NativeSocket {
+  const options: UpgradeOptions = {
+    isServer: tls.side === 'server',
+    tls: tls.upgrade,
+    socket: tls.side === 'server' ? tls.events : tlsEvents,
+    data: connection,
+  };
+  return socket.upgradeTLS(options)[1] as NativeSocket;
+}
+
+/** What the handshake agreed on. */
+export function sessionOf(socket: NativeSocket, tls: BunTls): TlsSession {
+  return {
+    version: socket.getTLSVersion(),
+    cipher: socket.getCipher().name,
+    alpn: socket.alpnProtocol || null,
+    serverName: (tls.side === 'client' ? tls.options.serverName : socket.getServername()) || null,
+  };
+}
+
+const NOT_VERIFIED: TransportError = { kind: 'certificate', message: 'the certificate was not verified' };
+
+/**
+ * Why a finished handshake is not to be used; null where it is. A client trusts nothing but a clean verdict: success,
+ * no error and `authorized`, each of which Bun tells on its own.
+ */
+export function refusal(
+  socket: NativeSocket,
+  tls: BunTls,
+  success: boolean,
+  error: Error | null,
+): TransportError | null {
+  if (!success)
+    return error === null ? { kind: 'tls', message: 'the TLS handshake failed' } : handshakeError(error);
+  // A server asks for no certificate: its verdict on the client's says nothing.
+  if (tls.side === 'server' || !tls.options.verify) return null;
+  if (error !== null) return { kind: 'certificate', message: transportError(error).message };
+  return socket.authorized ? null : NOT_VERIFIED;
+}
+
+/** Bun says ECONNRESET of each connection that ends before the handshake does, reset or not. */
+function handshakeError(error: Error): TransportError {
+  const { kind, message } = transportError(error);
+  return { kind: kind === 'certificate' ? kind : 'tls', message };
+}

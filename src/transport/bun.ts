@@ -1,0 +1,76 @@
+/** The transport on Bun's native sockets. */
+
+import { plainAddress } from './address.ts';
+import { BunConnection, type NativeSocket } from './bun-connection.ts';
+import { acceptedEvents, connectEvents } from './bun-events.ts';
+import { bunClientTls, bunServerTls } from './bun-tls.ts';
+import { setKeepAlive } from './keepalive.ts';
+import type {
+  Connection,
+  ConnectOptions,
+  KeepAlive,
+  Listener,
+  ListenOptions,
+  Transport,
+} from './transport.ts';
+import { unowned } from './unowned.ts';
+
+/** A listener's `data` is what its sockets start with; the connection takes its place. */
+type Listening = Bun.TCPSocketListener<ListenOptions> & { readonly fd: number };
+
+const listenEvents = {
+  ...acceptedEvents,
+  open(socket: Bun.Socket<unknown>) {
+    const options = socket.data as ListenOptions;
+    const connection = new BunConnection(unowned, null);
+    socket.data = connection;
+    connection.onOpen(socket as NativeSocket);
+    options.accept(connection);
+  },
+} as unknown as Bun.SocketHandler<ListenOptions>;
+
+async function listen(options: ListenOptions): Promise<Listener> {
+  const settings = {
+    hostname: options.address,
+    port: options.port,
+    reusePort: options.reusePort === true,
+    allowHalfOpen: true,
+    socket: listenEvents,
+    data: options,
+  };
+  const native = Bun.listen<ListenOptions>(settings) as Listening;
+  if (options.keepAlive !== undefined) setKeepAlive(native.fd, options.keepAlive);
+  return {
+    address: plainAddress(native.hostname),
+    port: native.port,
+    async close() {
+      native.stop();
+    },
+  };
+}
+
+function connect(options: ConnectOptions): Connection {
+  const connection = new BunConnection(options.handler, options.context);
+  const settings = { hostname: options.address, port: options.port, allowHalfOpen: true };
+  try {
+    // The promise says what `open` and `connectError` have said before.
+    Bun.connect({ ...settings, socket: connectEvents, data: connection }).catch(() => {});
+  } catch (error) {
+    queueMicrotask(() => connection.onConnectError(error));
+  }
+  return connection;
+}
+
+function keepAlive(connection: Connection, settings: KeepAlive): void {
+  const { fd } = connection as BunConnection;
+  if (fd >= 0) setKeepAlive(fd, settings);
+}
+
+export const bunTransport: Transport = {
+  name: 'bun',
+  listen,
+  connect,
+  serverTls: bunServerTls,
+  clientTls: bunClientTls,
+  keepAlive,
+};

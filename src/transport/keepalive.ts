@@ -1,0 +1,51 @@
+/**
+ * TCP keepalive and user timeout by descriptor. Set on a listening socket, all of it is inherited by each accepted
+ * one. net-keepalive, which no other file imports, leaves SO_KEEPALIVE and TCP_KEEPIDLE to node:net; here they go
+ * the same way as the rest, because a listening socket of either runtime has no such method.
+ */
+import { Socket } from 'node:net';
+import { DataType, load, open } from 'ffi-rs';
+import { setKeepAliveInterval, setKeepAliveProbes, setUserTimeout } from 'net-keepalive';
+import type { KeepAlive } from './transport.ts';
+
+const MILLISECONDS = 1000;
+
+/** Linux's numbers (asm-generic/socket.h, netinet/tcp.h). */
+const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
+const SOL_TCP = 6;
+const TCP_KEEPIDLE = 4;
+
+const LIBRARY = 'libc of keepalive';
+let opened = false;
+
+function setOption(fd: number, level: number, name: number, value: number): void {
+  // An empty path names the process itself, which has libc's symbols.
+  if (!opened) open({ library: LIBRARY, path: '' });
+  opened = true;
+  const bytes = Buffer.alloc(Int32Array.BYTES_PER_ELEMENT);
+  bytes.writeInt32LE(value);
+  const result = load({
+    library: LIBRARY,
+    funcName: 'setsockopt',
+    retType: DataType.I32,
+    paramsType: [DataType.I32, DataType.I32, DataType.I32, DataType.U8Array, DataType.I32],
+    paramsValue: [fd, level, name, bytes, bytes.length],
+  });
+  if (result !== 0) throw new Error(`setsockopt(${level}, ${name}) failed`);
+}
+
+/** net-keepalive wants a net.Socket and takes nothing from it but the descriptor. */
+export function socketOf(fd: number): Socket {
+  return Object.create(Socket.prototype, { _handle: { value: { fd } } });
+}
+
+/** Throws where the system refuses, which it does for a descriptor that is not a TCP socket. */
+export function setKeepAlive(fd: number, settings: KeepAlive): void {
+  const socket = socketOf(fd);
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(fd, SOL_TCP, TCP_KEEPIDLE, settings.idle);
+  setKeepAliveInterval(socket, settings.interval * MILLISECONDS);
+  setKeepAliveProbes(socket, settings.count);
+  setUserTimeout(socket, settings.userTimeout * MILLISECONDS);
+}
