@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import argon2 from 'argon2';
 
 /**
@@ -85,11 +85,22 @@ export async function verifyPhc(phc: Phc, password: Buffer): Promise<boolean> {
 export async function hashPassword(password: string, params: Argon2Params): Promise<string> {
   const problem = problemOfParams(params);
   if (problem !== null) throw new RangeError(`argon2: ${problem}`);
-  const salt = Buffer.from(crypto.getRandomValues(new Uint8Array(SALT_OCTETS)));
+  const salt = randomBytes(SALT_OCTETS);
   const hash = await rawHash(params, Buffer.from(password, 'latin1'), salt, HASH_OCTETS);
   const { time, parallelism } = params;
   // The order of the PHC specification; the package itself writes m,p,t.
   return `$argon2id$v=19$m=${kib(params)},t=${time},p=${parallelism}$${base64(salt)}$${base64(hash)}`;
+}
+
+/**
+ * Spends the time of a verification where there is nothing to verify, on a hash that no password has.
+ * @throws RangeError for parameters outside of the maxima
+ */
+export function argon2Dummy(params: Argon2Params): (password: string) => Promise<boolean> {
+  const problem = problemOfParams(params);
+  if (problem !== null) throw new RangeError(`argon2: ${problem}`);
+  const phc = { params, salt: randomBytes(SALT_OCTETS), hash: randomBytes(HASH_OCTETS) };
+  return (password) => verifyPhc(phc, Buffer.from(password, 'latin1'));
 }
 
 /** True when a stored string was not made with these parameters, or is no PHC string of Argon2id at all. */

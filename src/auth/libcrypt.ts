@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import { DataType, load, open } from 'ffi-rs';
+import { equalOctets } from './equal.ts';
 
 /**
  * crypt(3) of the system's libcrypt, off the event loop: on Node in libuv's pool, on Bun in its own. One file
@@ -66,7 +66,7 @@ export function openLibcrypt(names: readonly string[] = LIBCRYPT_NAMES): Libcryp
   }
 
   async function verify(phrase: string, stored: string): Promise<boolean> {
-    // A locked account is written as '*' or '!' before a hash, or as nothing at all.
+    // How accounts are locked; and no failure token of libcrypt's must ever meet its like.
     if (stored === '' || stored.startsWith('*')) return false;
     const hash = await crypt(phrase, stored);
     return hash !== null && equalOctets(hash, stored);
@@ -153,9 +153,4 @@ function isCString(octets: string, size: number): boolean {
 function newSlot(): Slot {
   const zeroed = (size: number) => Buffer.from(new ArrayBuffer(size));
   return { phrase: zeroed(PHRASE_SIZE), setting: zeroed(SETTING_SIZE), data: zeroed(DATA_SIZE) };
-}
-
-function equalOctets(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left, 'latin1'), Buffer.from(right, 'latin1')];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -1,0 +1,98 @@
+import { parsePhc, verifyPhc } from './argon2.ts';
+import { type CryptMethodName, cryptMethod } from './crypt-method.ts';
+import { equalOctets } from './equal.ts';
+import { type Libcrypt, openLibcrypt } from './libcrypt.ts';
+import { SEALED_PREFIX, SealBroken, type SealContext, type Sealer } from './seal.ts';
+
+/**
+ * The stored forms of passwords. A textfile row holds `{PLAIN}…` (in a process's own memory alone), an Argon2id
+ * PHC string or `{SEALED}…`; an htpasswd row holds a crypt(3) string and is never taken for anything else, so
+ * that a hash which happens to look like one of our forms opens nothing that teapop kept shut.
+ */
+
+export const PLAIN_PREFIX = '{PLAIN}';
+export const ARGON2ID_PREFIX = '$argon2id$';
+
+/** Bounded, fit for a metric label. */
+export type SchemeName = 'plain' | 'argon2id' | 'sealed' | CryptMethodName;
+
+/** The type of the table that a row stands in, with what a sealed password is bound to. */
+export type SecretContext = SealContext & { type: SecretType };
+export type SecretType = 'textfile' | 'htpasswd';
+
+export type SecretInfo = {
+  scheme: SchemeName;
+  /**
+   * 'none' is checked at once; 'light' and 'heavy' go to the thread pool and need the verifier's permit. A
+   * 'heavy' one is at least about as slow as Argon2id with the usual parameters.
+   */
+  cost: 'none' | 'light' | 'heavy';
+  /** Why no password can match, in words that hold no part of the secret; null where one can. */
+  problem: string | null;
+};
+
+/** Thrown where a row cannot be checked at all. The fault is the installation's: it is no wrong password. */
+export class SecretUnusable extends Error {
+  override name = 'SecretUnusable';
+}
+
+export interface Passwords {
+  /**
+   * True when the password (an octet string) matches. False for a hash that libcrypt does not know, as under
+   * teapop. Rejects with SecretUnusable, SealBroken or LibcryptMissing where the row cannot be checked.
+   */
+  verify(secret: string, password: string, context: SecretContext): Promise<boolean>;
+}
+
+export type PasswordsOptions = {
+  /** Null where no key is configured: sealed rows cannot be checked then. */
+  sealer: Sealer | null;
+  /** Opened with the first crypt(3) row, so that a host without libcrypt can serve all other rows. */
+  libcrypt?: () => Libcrypt;
+};
+
+export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOptions): Passwords {
+  let opened: Libcrypt | null = null;
+
+  async function verifyCrypt(secret: string, password: string): Promise<boolean> {
+    const { excess } = cryptMethod(secret);
+    if (excess !== null) throw new SecretUnusable(`stored crypt string: ${excess}`);
+    opened ??= libcrypt();
+    return opened.verify(password, secret);
+  }
+
+  function openSealed(secret: string, context: SealContext): string {
+    if (sealer === null) throw new SealBroken('sealed, but no seal key is configured');
+    return sealer.open(secret, context);
+  }
+
+  async function verify(secret: string, password: string, context: SecretContext): Promise<boolean> {
+    if (context.type === 'htpasswd') return verifyCrypt(secret, password);
+    if (secret.startsWith(PLAIN_PREFIX)) return equalOctets(secret.slice(PLAIN_PREFIX.length), password);
+    if (secret.startsWith(SEALED_PREFIX)) return equalOctets(openSealed(secret, context), password);
+    const phc = parsePhc(secret);
+    if (typeof phc === 'string') throw new SecretUnusable(`stored password: ${phc}`);
+    return verifyPhc(phc, Buffer.from(password, 'latin1'));
+  }
+
+  return { verify };
+}
+
+/** What a stored form is and costs, without checking it. Pure. */
+export function inspectSecret(secret: string, type: SecretType): SecretInfo {
+  if (type === 'htpasswd') return inspectCrypt(secret);
+  if (secret.startsWith(PLAIN_PREFIX)) return { scheme: 'plain', cost: 'none', problem: null };
+  if (secret.startsWith(SEALED_PREFIX)) return { scheme: 'sealed', cost: 'none', problem: null };
+  const phc = parsePhc(secret);
+  if (typeof phc !== 'string') return { scheme: 'argon2id', cost: 'heavy', problem: null };
+  const scheme = secret.startsWith(ARGON2ID_PREFIX) ? 'argon2id' : 'unknown';
+  return { scheme, cost: 'none', problem: phc };
+}
+
+function inspectCrypt(secret: string): SecretInfo {
+  const { name, heavy, excess, complete } = cryptMethod(secret);
+  const problem = excess ?? (complete ? null : 'not a whole hash of any method of crypt(3)');
+  // What is refused unasked costs nothing, and what is cut short may be refused at once.
+  const cost = excess !== null ? 'none' : heavy && complete ? 'heavy' : 'light';
+  return { scheme: name, cost, problem };
+}
