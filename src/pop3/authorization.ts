@@ -1,16 +1,16 @@
 import { type AuthorizationPolicy, capaReply } from './capability.ts';
-import { AUTH_LINE_LIMIT, COMMAND_LIMIT, type CommandName, commandName, KEYWORD_LENGTH } from './command.ts';
+import { type CommandName, commandArgument, takeCommand } from './command.ts';
 import type { CloseReason, Effect, LoginOutcome } from './effect.ts';
 import { LineBuffer } from './line.ts';
 import * as replies from './reply.ts';
 import {
   type Credentials,
+  openExchange,
   RESPONSE_LINE_LIMIT,
   RESPONSE_TOO_LONG,
   respond,
   type SaslExchange,
   type SaslStep,
-  startExchange,
 } from './sasl.ts';
 
 /** Octets kept while a login is checked; the session stops reading above it. Far more than a poll's pipeline. */
@@ -29,15 +29,15 @@ export type Channel = {
 };
 
 type Phase =
-  | 'commands'
+  | 'command'
   | 'sasl'
   | 'waiting'
-  | 'offering-tls'
+  | 'stls'
   | 'handshake'
-  | 'handing-over'
+  | 'handover'
   | 'relayed'
-  | 'closing'
-  | 'closed';
+  | 'ending'
+  | 'ended';
 
 const say = (octets: Uint8Array): Effect => ({ do: 'reply', octets });
 const START_TLS: Effect = { do: 'startTls' };
@@ -60,7 +60,7 @@ export class Authorization {
   #plaintextAllowed: boolean;
   #tls: boolean;
   #lines = new LineBuffer();
-  #phase: Phase = 'commands';
+  #phase: Phase = 'command';
   #closeReason: CloseReason = 'quit';
   /** The reply to a login, until `next` fetches it. */
   #verdict: Effect | null = null;
@@ -90,7 +90,7 @@ export class Authorization {
   /** Takes octets from the client; they are copied. Throws after the hand-over, where they would be lost. */
   receive(octets: Uint8Array): void {
     if (this.#phase === 'relayed') throw new Error('octets for a machine that has handed over');
-    if (octets.length === 0 || this.#phase === 'closing' || this.#phase === 'closed') return;
+    if (octets.length === 0 || this.#phase === 'ending' || this.#phase === 'ended') return;
     // RFC 2595 §4, CVE-2011-0411: what came in plain behind STLS is neither run nor kept for after the handshake.
     if (this.#phase === 'handshake') this.#close('plaintext-after-stls');
     else this.#lines.append(octets);
@@ -98,19 +98,21 @@ export class Authorization {
 
   /** The next thing to do, or null until the next event. */
   next(): Effect | null {
-    if (this.#verdict !== null) return this.#takeVerdict();
+    const verdict = this.#verdict;
+    this.#verdict = null;
+    if (verdict !== null) return verdict;
     switch (this.#phase) {
-      case 'commands':
+      case 'command':
         return this.#nextCommand();
       case 'sasl':
         return this.#nextResponse();
-      case 'offering-tls':
+      case 'stls':
         return this.#startTls();
-      case 'handing-over':
+      case 'handover':
         this.#phase = 'relayed';
         return { do: 'relay', unread: this.#lines.rest() };
-      case 'closing':
-        this.#phase = 'closed';
+      case 'ending':
+        this.#phase = 'ended';
         return { do: 'close', reason: this.#closeReason };
       default:
         return null;
@@ -122,21 +124,21 @@ export class Authorization {
    * be worth another round of guesses.
    */
   secured(): void {
-    if (this.#phase === 'closing' || this.#phase === 'closed') return;
+    if (this.#phase === 'ending' || this.#phase === 'ended') return;
     if (this.#phase !== 'handshake') throw new Error('secured without startTls');
     this.#tls = true;
     this.#forgetLogin();
-    this.#phase = 'commands';
+    this.#phase = 'command';
   }
 
   /** The answer to 'authenticate'. */
   settle(outcome: LoginOutcome): void {
     if (this.#phase !== 'waiting') throw new Error('settle without authenticate');
-    this.#phase = 'commands';
+    this.#phase = 'command';
     switch (outcome.result) {
       case 'accepted':
         this.#verdict = say(outcome.reply);
-        this.#phase = 'handing-over';
+        this.#phase = 'handover';
         return;
       case 'rejected':
         this.#verdict = say(replies.LOGIN_FAILED);
@@ -152,17 +154,16 @@ export class Authorization {
     const lines = this.#lines;
     // A ClientHello has no line end to wait for.
     if (!this.#tls && lines.startsWith(TLS_HANDSHAKE)) return this.#hangUp('tls-on-plain-port');
-    const taken = lines.take(lines.startsWith('auth ') ? AUTH_LINE_LIMIT : COMMAND_LIMIT);
+    const taken = takeCommand(lines);
     if (taken === 'partial') return null;
-    if (taken === 'overlong' || lines.lineIsForged()) {
+    if (taken === 'overlong' || taken === 'forged') {
       // It may have been a USER: a PASS behind it must not go with the name before it.
       this.#forgetLogin();
       this.lastCommand = 'unknown';
       return this.#bad(taken === 'overlong' ? replies.LINE_TOO_LONG : replies.FORGED_LINE);
     }
-    const name = commandName(lines.octets, lines.lineStart, lines.lineEnd);
-    this.lastCommand = name;
-    return this.#run(name);
+    this.lastCommand = taken;
+    return this.#run(taken);
   }
 
   #run(name: CommandName): Effect {
@@ -179,7 +180,9 @@ export class Authorization {
         return this.#bad(replies.UNKNOWN_COMMAND);
       default:
         // No RFC gives these an argument; spaces at the end are let pass.
-        return this.#argument().trim() === '' ? this.#runBare(name) : this.#bad(replies.BAD_ARGUMENTS);
+        return (commandArgument(this.#lines) ?? '').trim() === ''
+          ? this.#runBare(name)
+          : this.#bad(replies.BAD_ARGUMENTS);
     }
   }
 
@@ -200,7 +203,7 @@ export class Authorization {
   #userCommand(): Effect {
     this.#forgetLogin();
     if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
-    const name = this.#argument();
+    const name = commandArgument(this.#lines) ?? '';
     if (name === '') return this.#bad(replies.BAD_ARGUMENTS);
     this.#user = name;
     return SAY_USER_TAKEN;
@@ -209,30 +212,21 @@ export class Authorization {
   #passCommand(): Effect {
     if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
     if (this.#user === null) return this.#bad(replies.USER_FIRST);
-    if (this.#lines.lineEnd - this.#lines.lineStart === KEYWORD_LENGTH)
-      return this.#bad(replies.BAD_ARGUMENTS);
     // RFC 1939 §7: spaces in it are part of the password, wherever they stand.
-    return this.#authenticate({
-      mechanism: 'USER',
-      user: this.#user,
-      password: this.#argument(),
-      authzid: '',
-    });
+    const password = commandArgument(this.#lines);
+    if (password === null) return this.#bad(replies.BAD_ARGUMENTS);
+    return this.#authenticate({ mechanism: 'USER', user: this.#user, password, authzid: '' });
   }
 
-  /** RFC 5034 §4. */
+  /** RFC 5034 §4; alone it lists the mechanisms. */
   #authCommand(): Effect {
     if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
-    const [mechanism = '', response, ...more] = this.#argument().trim().split(' ');
-    if (mechanism === '') return say(this.#policy.mechanismList);
+    const argument = (commandArgument(this.#lines) ?? '').trim();
+    if (argument === '') return say(this.#policy.mechanismList);
     this.#forgetLogin();
-    const known = this.#policy.settings.mechanisms.find((name) => name === mechanism.toUpperCase());
-    if (known === undefined) return this.#bad(replies.UNKNOWN_MECHANISM);
-    if (more.length > 0) return this.#bad(replies.BAD_ARGUMENTS);
-    const exchange = startExchange(known);
+    const { exchange, step } = openExchange(argument, this.#policy.settings.mechanisms);
     this.#exchange = exchange;
-    if (response === undefined) return this.#follow(exchange.begin());
-    return this.#follow(respond(exchange, response === '=' ? '' : response));
+    return this.#follow(step);
   }
 
   #nextResponse(): Effect | null {
@@ -244,7 +238,7 @@ export class Authorization {
   }
 
   #follow(step: SaslStep): Effect {
-    this.#phase = step.step === 'challenge' ? 'sasl' : 'commands';
+    this.#phase = step.step === 'challenge' ? 'sasl' : 'command';
     switch (step.step) {
       case 'challenge':
         return say(step.octets);
@@ -267,7 +261,7 @@ export class Authorization {
     if (this.#tls) return this.#bad(replies.TLS_ACTIVE);
     if (!this.#policy.settings.stls) return this.#bad(replies.UNKNOWN_COMMAND);
     if (this.#lines.length > 0) return this.#hangUp('plaintext-after-stls');
-    this.#phase = 'offering-tls';
+    this.#phase = 'stls';
     return say(replies.BEGIN_TLS);
   }
 
@@ -282,11 +276,6 @@ export class Authorization {
 
   #passwordsAllowed(): boolean {
     return this.#tls || this.#plaintextAllowed;
-  }
-
-  /** What stands behind the keyword and one space. */
-  #argument(): string {
-    return this.#lines.text(this.#lines.lineStart + KEYWORD_LENGTH + 1, this.#lines.lineEnd);
   }
 
   #forgetLogin(): void {
@@ -308,15 +297,9 @@ export class Authorization {
   }
 
   #close(reason: CloseReason): void {
-    this.#phase = 'closing';
+    this.#phase = 'ending';
     this.#closeReason = reason;
     this.#forgetLogin();
     this.#lines.clear();
-  }
-
-  #takeVerdict(): Effect | null {
-    const verdict = this.#verdict;
-    this.#verdict = null;
-    return verdict;
   }
 }

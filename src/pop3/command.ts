@@ -1,3 +1,4 @@
+import type { LineBuffer } from './line.ts';
 import { RESPONSE_LINE_LIMIT } from './sasl.ts';
 
 /**
@@ -7,15 +8,15 @@ import { RESPONSE_LINE_LIMIT } from './sasl.ts';
 export type CommandName = 'CAPA' | 'USER' | 'PASS' | 'AUTH' | 'STLS' | 'NOOP' | 'QUIT' | 'http' | 'unknown';
 
 /** RFC 1939 §3: keywords have three or four letters; those known here have four. */
-export const KEYWORD_LENGTH = 4;
+const KEYWORD_LENGTH = 4;
 
 /** A command line with its terminator (RFC 2449 §4). */
-export const COMMAND_LIMIT = 255;
+const COMMAND_LIMIT = 255;
 /**
  * AUTH with a mechanism's name of at most 20 letters (RFC 4422 §3.1) and an initial response. RFC 5034 §4 wants
  * the client to keep to 255 here too; clients in use do not.
  */
-export const AUTH_LINE_LIMIT = 'AUTH '.length + 20 + ' '.length + RESPONSE_LINE_LIMIT;
+const AUTH_LINE_LIMIT = 'AUTH '.length + 20 + ' '.length + RESPONSE_LINE_LIMIT;
 
 const SPACE = 0x20;
 /** Methods that open an HTTP request line; none is a POP3 keyword. */
@@ -32,8 +33,22 @@ const HTTP_METHODS = new Set([
 ]);
 const LONGEST_METHOD = 7;
 
+/** Takes a command line; 'overlong' and 'forged' (NUL or CR inside) are lines that no command can be read from. */
+export function takeCommand(lines: LineBuffer): CommandName | 'overlong' | 'forged' | 'partial' {
+  const taken = lines.take(lines.startsWith('auth ') ? AUTH_LINE_LIMIT : COMMAND_LIMIT);
+  if (taken !== 'line') return taken;
+  if (lines.lineIsForged()) return 'forged';
+  return commandName(lines.octets, lines.lineStart, lines.lineEnd);
+}
+
+/** What stands behind the keyword and one space of the line taken last; null where not even the space does. */
+export function commandArgument(lines: LineBuffer): string | null {
+  const start = lines.lineStart + KEYWORD_LENGTH + 1;
+  return start > lines.lineEnd ? null : lines.text(start, lines.lineEnd);
+}
+
 /** Names the command of `octets[start..end)`, any letter case, without making a string of it. */
-export function commandName(octets: Uint8Array, start: number, end: number): CommandName {
+function commandName(octets: Uint8Array, start: number, end: number): CommandName {
   let keywordEnd = start;
   while (keywordEnd < end && octets[keywordEnd] !== SPACE) keywordEnd++;
   if (keywordEnd - start === KEYWORD_LENGTH) {

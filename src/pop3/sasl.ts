@@ -1,12 +1,14 @@
 import { fitsInLine } from './line.ts';
 import {
   AUTH_CANCELLED,
+  BAD_ARGUMENTS,
   BAD_BASE64,
   EMPTY_CHALLENGE,
   LINE_TOO_LONG,
   LOGIN_PASSWORD,
   LOGIN_USERNAME,
   MALFORMED_RESPONSE,
+  UNKNOWN_MECHANISM,
 } from './reply.ts';
 
 /** What a client offered to log in with. Octet strings (latin1). */
@@ -19,7 +21,7 @@ export type Credentials = {
   authzid: string;
 };
 
-/** The SASL mechanisms spoken. A new one needs its name here and its exchange in `startExchange`. */
+/** The SASL mechanisms spoken. A new one needs its name here and its exchange in `openExchange`. */
 export type Mechanism = 'PLAIN' | 'LOGIN';
 
 export type SaslStep =
@@ -41,6 +43,8 @@ export const RESPONSE_LIMIT = 12_288;
 export const RESPONSE_LINE_LIMIT = RESPONSE_LIMIT + '\r\n'.length;
 
 export const RESPONSE_TOO_LONG: SaslStep = { step: 'refused', reply: LINE_TOO_LONG };
+const NOT_OFFERED: SaslStep = { step: 'refused', reply: UNKNOWN_MECHANISM };
+const TOO_MANY_WORDS: SaslStep = { step: 'refused', reply: BAD_ARGUMENTS };
 const CANCELLED: SaslStep = { step: 'refused', reply: AUTH_CANCELLED };
 const NOT_BASE64: SaslStep = { step: 'refused', reply: BAD_BASE64 };
 /** Not what the mechanism asks for, or NUL, CR or LF in a field. */
@@ -49,8 +53,18 @@ const ASK_PLAIN: SaslStep = { step: 'challenge', octets: EMPTY_CHALLENGE };
 const ASK_USERNAME: SaslStep = { step: 'challenge', octets: LOGIN_USERNAME };
 const ASK_PASSWORD: SaslStep = { step: 'challenge', octets: LOGIN_PASSWORD };
 
-export function startExchange(mechanism: Mechanism): SaslExchange {
-  return mechanism === 'PLAIN' ? PLAIN : new LoginExchange();
+/** Opens the exchange that AUTH's argument asks for: a mechanism, and perhaps an initial response (RFC 5034 §4). */
+export function openExchange(
+  argument: string,
+  offered: readonly Mechanism[],
+): { exchange: SaslExchange | null; step: SaslStep } {
+  const [word, response, ...more] = argument.split(' ');
+  const mechanism = offered.find((name) => name === word!.toUpperCase());
+  if (mechanism === undefined) return { exchange: null, step: NOT_OFFERED };
+  if (more.length > 0) return { exchange: null, step: TOO_MANY_WORDS };
+  const exchange = mechanism === 'PLAIN' ? PLAIN : new LoginExchange();
+  if (response === undefined) return { exchange, step: exchange.begin() };
+  return { exchange, step: respond(exchange, response === '=' ? '' : response) };
 }
 
 /** Takes a response as it stands on the wire. */

@@ -14,7 +14,7 @@ export type UpstreamPlan = {
 
 export type UpstreamEffect =
   | { do: 'send'; octets: Uint8Array }
-  /** `secured` follows; nothing is parsed before it. */
+  /** After STLS alone: with implicit TLS the caller shakes hands as it connects. `secured` follows. */
   | { do: 'startTls' }
   /** The upstream's own final +OK line, CRLF included, and the octets that came behind it: both for the client. */
   | { do: 'done'; reply: Uint8Array; rest: Uint8Array }
@@ -52,7 +52,6 @@ export class UpstreamLogin {
     this.stage = plan.tls === 'implicit' ? 'handshake' : 'greeting';
     this.#script = loginScript(plan.login);
     if (this.#script === null) this.#pending = this.#fail('cannot-express');
-    else if (plan.tls === 'implicit') this.#pending = { do: 'startTls' };
   }
 
   /** Takes octets from the mailstore; they are copied. Throws after 'done', where they would be lost. */
