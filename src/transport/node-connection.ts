@@ -1,0 +1,230 @@
+/**
+ * One connection on node:net and node:tls. Node's streams queue, half-close and put off their events by themselves;
+ * what they leave to do is to copy what is written, and to hold back what is written during a handshake: node:tls
+ * would send it before the peer's certificate has been looked at.
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { plainAddress } from './address.ts';
+import { transportError } from './errors.ts';
+import { type NodeTls, sessionOf, wrap } from './node-tls.ts';
+import { Outbox } from './outbox.ts';
+import type {
+  ClientTls,
+  Connection,
+  ConnectionHandler,
+  ServerTls,
+  TlsSession,
+  TransportError,
+} from './transport.ts';
+
+/** The connection hangs on its socket, so that the listeners can be shared. */
+type Owned = Socket & { [OWNER]?: NodeConnection };
+const OWNER = Symbol('connection');
+
+const HANDSHAKE_CUT: TransportError = {
+  kind: 'tls',
+  message: 'the peer closed the connection during the handshake',
+};
+
+export class NodeConnection implements Connection {
+  handler: ConnectionHandler;
+  context: unknown;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  tls: TlsSession | null = null;
+  octetsIn = 0;
+  octetsOut = 0;
+
+  #socket: Owned;
+  #phase: 'connecting' | 'plain' | 'handshake' | 'secure' | 'closed';
+  #deaf = false;
+  #fault: TransportError | null = null;
+  /** Written after `startTls` and before `secured`. */
+  #outbox = new Outbox();
+  #tls: NodeTls | null = null;
+  #drainedDue = false;
+  #ending = false;
+  #paused = false;
+  readonly #written = () => this.#afterWrite();
+
+  constructor(socket: Socket, standing: boolean, handler: ConnectionHandler, context: unknown) {
+    this.handler = handler;
+    this.context = context;
+    this.#socket = socket;
+    this.#phase = standing ? 'plain' : 'connecting';
+    this.#own(socket);
+    socket.on('data', onData).on('end', onEnd);
+    if (standing) this.#noteAddresses();
+    else socket.on('connect', onConnect);
+  }
+
+  get queued(): number {
+    return this.#socket.writableLength + this.#outbox.octets;
+  }
+
+  /** For keepalive; -1 where there is none. */
+  get fd(): number {
+    const handle = (this.#socket as unknown as { _handle?: { fd?: number } | null })._handle;
+    return this.#phase === 'closed' ? -1 : (handle?.fd ?? -1);
+  }
+
+  write(octets: Uint8Array): boolean {
+    if (this.#ending || this.#deaf) return true;
+    this.octetsOut += octets.length;
+    if (this.#tls !== null && this.#phase !== 'secure') this.#outbox.add(octets);
+    else this.#socket.write(Buffer.from(octets), this.#written);
+    if (this.queued === 0) return true;
+    this.#drainedDue = true;
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#phase !== 'handshake' && (this.#tls === null || this.#phase === 'secure'))
+      this.#socket.resume();
+  }
+
+  startTls(tls: ServerTls | ClientTls): void {
+    if (this.#deaf) return;
+    this.#tls = tls as NodeTls;
+    // What comes from now on belongs to the handshake: the stream keeps it until then.
+    this.#socket.pause();
+    this.#upgradeWhenSent();
+  }
+
+  end(): void {
+    if (this.#ending || this.#deaf) return;
+    this.#ending = true;
+    if (this.#tls === null || this.#phase === 'secure') this.#socket.end();
+  }
+
+  destroy(): void {
+    if (this.#deaf) return;
+    this.#fault = null;
+    this.#abandon();
+  }
+
+  // What follows is called by the shared listeners below.
+
+  onConnect(): void {
+    if (this.#deaf) return;
+    this.#phase = 'plain';
+    this.#noteAddresses();
+    this.handler.opened(this);
+    if (this.#tls !== null) this.#upgradeWhenSent();
+  }
+
+  onData(octets: Uint8Array): void {
+    if (this.#deaf) return;
+    this.octetsIn += octets.length;
+    this.handler.received(this, octets);
+  }
+
+  onEnd(): void {
+    if (!this.#deaf) this.handler.ended(this);
+  }
+
+  onSecure(socket: TLSSocket): void {
+    if (this.#deaf) return;
+    this.#phase = 'secure';
+    this.tls = sessionOf(socket, this.#tls!);
+    socket.on('data', onData).on('end', onEnd);
+    if (this.#paused) socket.pause();
+    this.handler.secured(this);
+    if (this.#deaf) return;
+    this.#outbox.flush((octets) => {
+      socket.write(octets, this.#written);
+      return octets.length;
+    });
+    if (this.#ending) socket.end();
+  }
+
+  onError(error: unknown): void {
+    if (this.#deaf) return;
+    const fault = transportError(error);
+    // node:tls says ECONNRESET of a handshake that the peer has ended in order, too.
+    const cut = this.#phase === 'handshake' && fault.kind === 'other';
+    this.#fault = cut ? { kind: 'tls', message: fault.message } : fault;
+    this.#abandon();
+  }
+
+  onClose(socket: Socket): void {
+    if (socket !== this.#socket || this.#phase === 'closed') return;
+    if (this.#phase === 'handshake' && !this.#deaf) this.#fault ??= HANDSHAKE_CUT;
+    this.#phase = 'closed';
+    this.#deaf = true;
+    this.#outbox.clear();
+    this.handler.closed(this, this.#fault);
+  }
+
+  #own(socket: Owned): void {
+    socket[OWNER] = this;
+    socket.on('error', onError).on('close', onClose);
+  }
+
+  #noteAddresses(): void {
+    this.remoteAddress = plainAddress(this.#socket.remoteAddress);
+    this.remotePort = this.#socket.remotePort ?? 0;
+    this.localAddress = plainAddress(this.#socket.localAddress);
+    this.localPort = this.#socket.localPort ?? 0;
+  }
+
+  #afterWrite(): void {
+    if (this.#deaf || this.#socket.writableLength > 0) return;
+    if (this.#tls !== null && this.#phase === 'plain') this.#upgradeWhenSent();
+    if (!this.#drainedDue || this.queued > 0) return;
+    this.#drainedDue = false;
+    this.handler.drained(this);
+  }
+
+  #upgradeWhenSent(): void {
+    if (this.#phase !== 'plain' || this.#socket.writableLength > 0) return;
+    const tls = this.#tls!;
+    const raw = this.#socket;
+    this.#phase = 'handshake';
+    raw.off('data', onData).off('end', onEnd);
+    this.#socket = wrap(raw, tls);
+    this.#own(this.#socket);
+    // A server's TLSSocket tells a failed handshake by `_tlsError` alone, as its `error` is for node:tls's server.
+    this.#socket.on('_tlsError', onError).on(tls.side === 'server' ? 'secure' : 'secureConnect', onSecure);
+  }
+
+  /** Closes both ways without waiting for anything; `closed` follows. */
+  #abandon(): void {
+    this.#deaf = true;
+    this.#outbox.clear();
+    this.#socket.destroy();
+  }
+}
+
+function onConnect(this: Owned): void {
+  this[OWNER]!.onConnect();
+}
+
+function onData(this: Owned, octets: Uint8Array): void {
+  this[OWNER]!.onData(octets);
+}
+
+function onEnd(this: Owned): void {
+  this[OWNER]!.onEnd();
+}
+
+function onSecure(this: TLSSocket): void {
+  (this as Owned)[OWNER]!.onSecure(this);
+}
+
+function onError(this: Owned, error: unknown): void {
+  this[OWNER]!.onError(error);
+}
+
+function onClose(this: Owned): void {
+  this[OWNER]!.onClose(this);
+}

@@ -1,0 +1,78 @@
+/** TLS for node:tls: contexts prepared once, used for any number of handshakes. */
+import type { Socket } from 'node:net';
+import { isIP } from 'node:net';
+import {
+  connect,
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  getCACertificates,
+  type SecureContext,
+  TLSSocket,
+} from 'node:tls';
+import { contextsByName } from './certificates.ts';
+import type { ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions, TlsSession } from './transport.ts';
+
+type SniCallback = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+
+export type NodeServerTls = ServerTls & { readonly first: SecureContext; readonly bySni: SniCallback };
+export type NodeClientTls = ClientTls & { readonly context: SecureContext };
+export type NodeTls = NodeServerTls | NodeClientTls;
+
+/** OpenSSL 3 offers TLS before 1.2 at security level 0 alone. */
+function ciphers(options: { minVersion: string; ciphers?: string | null }): { ciphers?: string } {
+  const old = options.minVersion === 'TLSv1' || options.minVersion === 'TLSv1.1';
+  const list = options.ciphers ?? (old ? `${DEFAULT_CIPHERS}:@SECLEVEL=0` : null);
+  return list === null ? {} : { ciphers: list };
+}
+
+export function nodeServerTls(options: ServerTlsOptions): NodeServerTls {
+  const { first, byName } = contextsByName(options, (pair) =>
+    createSecureContext({
+      cert: pair.certificate,
+      key: pair.key,
+      minVersion: options.minVersion,
+      ...ciphers(options),
+    }),
+  );
+  const bySni: SniCallback = (name, done) => done(null, byName(name) ?? first);
+  return { side: 'server', options, first, bySni };
+}
+
+export function nodeClientTls(options: ClientTlsOptions): NodeClientTls {
+  const ca = options.ca ?? getCACertificates('system');
+  const context = createSecureContext({ ca, minVersion: options.minVersion, ...ciphers(options) });
+  return { side: 'client', options, context };
+}
+
+/** Starts the handshake on top of `socket`; its end is `secure` for a server, `secureConnect` for a client. */
+export function wrap(socket: Socket, tls: NodeTls): TLSSocket {
+  if (tls.side === 'client') return wrapClient(socket, tls);
+  return new TLSSocket(socket, {
+    isServer: true,
+    secureContext: tls.first,
+    SNICallback: tls.bySni,
+    ...(tls.options.alpn.length > 0 ? { ALPNProtocols: [...tls.options.alpn] } : {}),
+  });
+}
+
+function wrapClient(socket: Socket, tls: NodeClientTls): TLSSocket {
+  const { serverName, verify } = tls.options;
+  return connect({
+    socket,
+    secureContext: tls.context,
+    rejectUnauthorized: verify,
+    // An address is no server name (RFC 6066, 3), but is what the certificate is to hold.
+    ...(isIP(serverName) === 0 ? { servername: serverName } : { servername: '', host: serverName }),
+  });
+}
+
+/** What the handshake agreed on. */
+export function sessionOf(socket: TLSSocket, tls: NodeTls): TlsSession {
+  const asked = (socket as unknown as { servername?: string | false }).servername;
+  return {
+    version: socket.getProtocol() ?? '',
+    cipher: socket.getCipher().name,
+    alpn: socket.alpnProtocol || null,
+    serverName: (tls.side === 'client' ? tls.options.serverName : asked) || null,
+  };
+}
