@@ -37,7 +37,8 @@ export class Registry {
       ...this.#family(name, help),
       labelNames: labels,
       collect() {
-        for (const cell of tally.cells()) gauge.set(cell.labels, cell.value);
+        gauge.reset();
+        for (const cell of tally.cells()) gauge.inc(cell.labels, cell.value);
       },
     });
     return tally;
