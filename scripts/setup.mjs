@@ -64,7 +64,7 @@ function installNpmPackages() {
   if (!npmCi()) {
     fail(
       'the npm packages could not be installed: `npm ci` failed, its reason stands above.',
-      'It needs the network.',
+      'It needs the network, and a package-lock.json that fits package.json.',
       ...byHand,
     );
   }
