@@ -1,15 +1,15 @@
 import { ArrivalQueue, type WaitingQueue } from './waiting-queue.ts';
 
 /**
- * Lets at most `concurrency` verifications run at once. The memory of slow hashes is thus bounded by
- * concurrency × m of the dearest row, and the excess waits here instead of in the runtime's thread pool, where
- * it would hold up file reads and name lookups: behind 16 queued hashes of 19 MiB a getaddrinfo was seen to
- * take 200 ms on Node.
+ * Lets at most `concurrency` verifications run at once, so that slow hashes take at most concurrency × the
+ * memory of the dearest row. The excess waits here instead of in the runtime's thread pool, where it would hold
+ * up file reads and name lookups: behind 16 hashes of 19 MiB a getaddrinfo was seen to take 200 ms on Node.
  *
  * What `concurrency` can be: Bun's pool has a thread for each CPU. On Node libuv's has 4 whatever the number of
  * CPUs; for more, UV_THREADPOOL_SIZE must be set before the pool is first used, and one thread more than
- * `concurrency` keeps name lookups prompt. Beyond the number of CPUs a hash only gets slower, not the flood
- * faster.
+ * `concurrency` keeps name lookups prompt. Beyond the number of CPUs each hash only takes longer. The C
+ * library's allocator may keep the blocks of up to 32 MiB that a thread has freed: seen from outside, a process
+ * rests at (threads of the pool) × m after its first logins, and stays there.
  */
 export interface Verifier {
   /**

@@ -61,6 +61,7 @@ describe('the cost of a stored hash', () => {
     'Sun MD5 rounds': `$md5,rounds=4294967295$${tail}`,
     'bcrypt 17': '$2b$17$abcdefghijklmnopqrstuu',
     'bcrypt 31': '$2y$31$abcdefghijklmnopqrstuu',
+    'yescrypt of 512 MiB': `$y$jET$${tail}`,
     'yescrypt of 1 GiB': `$y$jFT$${tail}`,
     'yescrypt with parameters of its own': `$y$jDT./$${tail}`,
     'gost-yescrypt of 1 GiB': `$gy$jFT$${tail}`,
