@@ -1,0 +1,33 @@
+import type { PasswordTools } from '../tables/password-tools.ts';
+import { type Argon2Params, hashPassword, needsRehash } from './argon2.ts';
+import { type Libcrypt, LibcryptMissing, openLibcrypt } from './libcrypt.ts';
+import { inspectSecret } from './scheme.ts';
+import type { Sealer } from './seal.ts';
+
+/** The schemes, as publishing tables wants them. */
+export function createPasswordTools(
+  params: Argon2Params,
+  sealer: Sealer | null,
+  libcrypt: () => Libcrypt = openLibcrypt,
+): PasswordTools {
+  const { memory, time, parallelism } = params;
+  return {
+    hash: (password) => hashPassword(password, params),
+    isCurrent: (stored) => !needsRehash(stored, params),
+    hashSettings: `argon2id,m=${memory},t=${time},p=${parallelism}`,
+    sealer,
+    hashProblem: (hash) => inspectSecret(hash, 'htpasswd').problem ?? methodProblem(hash, libcrypt),
+  };
+}
+
+/** A whole hash of a method that this host's libcrypt was built without. */
+function methodProblem(hash: string, libcrypt: () => Libcrypt): string | null {
+  try {
+    const { library, support } = libcrypt();
+    return support(hash) === 'unsupported' ? `a method of crypt(3) that ${library} does not know` : null;
+  } catch (error) {
+    // Nothing can be told here, and the proxies' hosts may well have one.
+    if (error instanceof LibcryptMissing) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Libcrypt, openLibcrypt } from '../../src/auth/libcrypt.ts';
+import { createPasswordTools } from '../../src/auth/password-tools.ts';
+import { createPasswords } from '../../src/auth/scheme.ts';
+import { createSealer } from '../../src/auth/seal.ts';
+
+const CHEAP = { memory: 64 * 1024, time: 1, parallelism: 1 };
+const sealer = createSealer(Buffer.alloc(32, 1));
+const tools = createPasswordTools(CHEAP, sealer);
+const DES = 'CCNf8Sbh3HDfQ';
+
+describe('what publishing is handed', () => {
+  test('what it hashes or seals is verified at the login', async () => {
+    const passwords = createPasswords({ sealer });
+    const context = { type: 'textfile', table: 'a1b2', userid: 'john' } as const;
+    for (const secret of [await tools.hash('p\xe4ss'), tools.sealer!.seal('p\xe4ss', context)]) {
+      assert.equal(await passwords.verify(secret, 'p\xe4ss', context), true);
+      assert.equal(await passwords.verify(secret, 'pass', context), false);
+    }
+  });
+
+  test('a hash is current until a parameter changes, and so are the settings', async () => {
+    const hash = await tools.hash('x');
+    assert.equal(tools.isCurrent(hash), true);
+    for (const change of [{ memory: 128 * 1024 }, { time: 2 }, { parallelism: 2 }]) {
+      const changed = createPasswordTools({ ...CHEAP, ...change }, null);
+      assert.equal(changed.isCurrent(hash), false);
+      assert.notEqual(changed.hashSettings, tools.hashSettings);
+    }
+  });
+
+  test('crypt(3) strings that no password can match are told, without a part of them', () => {
+    assert.equal(tools.hashProblem(DES), null);
+    assert.equal(tools.hashProblem('$1$deadbeef$0Huu6KHrKLVWfqa4WljDE0'), null);
+    for (const hash of ['', '*', 'hunter2', '$apr1$hunter2$x', '{SHA}hunter2', `${DES}x`, '$2b$31$hunter2']) {
+      const problem = tools.hashProblem(hash);
+      assert.equal(typeof problem, 'string', hash);
+      assert.ok(!problem?.includes('hunter2'));
+    }
+  });
+
+  test('a method that this libcrypt was built without is told; without a libcrypt nothing is', () => {
+    const without: Libcrypt = { ...openLibcrypt(), support: () => 'unsupported' };
+    assert.match(createPasswordTools(CHEAP, null, () => without).hashProblem(DES) ?? '', /libcrypt/);
+    const missing = () => openLibcrypt(['libcrypt.so.none']);
+    assert.equal(createPasswordTools(CHEAP, null, missing).hashProblem(DES), null);
+    const broken = () => assert.fail('broken');
+    assert.throws(() => createPasswordTools(CHEAP, null, broken).hashProblem(DES), /broken/);
+  });
+});
