@@ -1,13 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { type AccountFiles, readAccounts } from './accounts.ts';
-import {
-  DiagnosticLog,
-  domainTableMissing,
-  type FileFault,
-  passwordFileFault,
-  quote,
-  unresolvedName,
-} from './diagnostics.ts';
+import { DiagnosticLog, type FileFault, passwordFileFault, quote, unresolvedName } from './diagnostics.ts';
 import {
   DEFAULT_SPOOL,
   type DomainTable,
@@ -72,9 +65,7 @@ async function readDomainTable(
   const fault = await readSource(path, 'any', (octets) => reader.push(octets));
   if (fault === null) return { ...reader.end(), fileFound: true };
   if (fault !== 'missing') throw new SourceUnreadable(`${path}: the domain table cannot be read (${fault})`);
-  const table = missingDomainTable(path, spool);
-  const diagnostics = [...table.diagnostics, domainTableMissing(path, spool)];
-  return { ...table, diagnostics, fileFound: false };
+  return { ...missingDomainTable(path, spool), fileFound: false };
 }
 
 async function resolveAll(
@@ -130,7 +121,8 @@ export async function readPasswordFile(
 ): Promise<PasswordFileResult> {
   const reader = new PasswordFileReader(ref.path, ref);
   const hashes = new DiagnosticLog(ref.path);
-  const fault = await readSource(ref.path, 'one', async (octets) => {
+  // A path of the domain table is octets, too.
+  const fault = await readSource(Buffer.from(ref.path, 'latin1'), 'one', async (octets) => {
     onOctets?.(octets);
     const rows = reader.push(octets);
     for (const row of rows) checkHash(row, options.hashProblem, hashes);

@@ -20,7 +20,7 @@ export type ChunkHandler = (octets: Uint8Array) => void | Promise<void>;
  * @throws SourceUnreadable where reading fails halfway or the file is written to meanwhile
  */
 export async function readSource(
-  path: string,
+  path: string | Buffer,
   names: 'one' | 'any',
   onChunk: ChunkHandler,
 ): Promise<FileFault | null> {
@@ -42,7 +42,7 @@ export async function readSource(
   }
 }
 
-async function openSource(path: string): Promise<FileHandle | FileFault> {
+async function openSource(path: string | Buffer): Promise<FileHandle | FileFault> {
   try {
     // Without O_NONBLOCK a FIFO of that name would hold the sync for good.
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -52,7 +52,7 @@ async function openSource(path: string): Promise<FileHandle | FileFault> {
   }
 }
 
-async function readChunks(path: string, file: FileHandle, onChunk: ChunkHandler): Promise<void> {
+async function readChunks(path: string | Buffer, file: FileHandle, onChunk: ChunkHandler): Promise<void> {
   const chunk = Buffer.allocUnsafe(CHUNK_OCTETS);
   for (;;) {
     const { bytesRead } = await file.read(chunk, 0, CHUNK_OCTETS, null).catch((error: Error) => {

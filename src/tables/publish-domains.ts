@@ -1,0 +1,44 @@
+import type { Fingerprints } from './fingerprint.ts';
+import type { DomainEntry } from './model.ts';
+import { COMMANDS_AT_ONCE } from './published.ts';
+import type { RedisLink } from './redis-client.ts';
+import { encodeEntries, FORMAT } from './redis-format.ts';
+import { FIELD_DOMAIN } from './redis-keys.ts';
+
+/** Domain → the value of its field, in the order of the file. */
+export type PackedDomains = Map<string, Buffer>;
+
+export function packDomains(entries: readonly DomainEntry[]): PackedDomains {
+  const byDomain = new Map<string, DomainEntry[]>();
+  for (const entry of entries) {
+    const group = byDomain.get(entry.domain);
+    if (group === undefined) byDomain.set(entry.domain, [entry]);
+    else group.push(entry);
+  }
+  return new Map(Array.from(byDomain, ([domain, group]) => [domain, encodeEntries(group)]));
+}
+
+/** Tells whether the compiled table is the published one, resolved names included. */
+export function domainsSource(packed: PackedDomains, fingerprints: Fingerprints): string {
+  const source = fingerprints.source(`domains ${FORMAT}`);
+  for (const [domain, value] of packed) {
+    // JSON says where it ends, and a colon stands in no domain.
+    source.add(Buffer.from(`${domain}:`, 'latin1'));
+    source.add(value);
+  }
+  return source.value();
+}
+
+/** Writes the next domain table beside the live one, without its stamp. */
+export async function writeDomains(link: RedisLink, next: string, packed: PackedDomains): Promise<void> {
+  let fields: (string | Buffer)[] = [];
+  const flush = async () => {
+    if (fields.length > 0) await link.command('HSET', next, ...fields);
+    fields = [];
+  };
+  for (const [domain, value] of packed) {
+    fields.push(FIELD_DOMAIN + domain, value);
+    if (fields.length >= COMMANDS_AT_ONCE) await flush();
+  }
+  await flush();
+}
