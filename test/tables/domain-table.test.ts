@@ -76,6 +76,11 @@ test('compiles an entry of each type', () => {
   assert.deepEqual(diagnostics, []);
 });
 
+test('a passwd line that ends behind its hash has no uid, whatever follows', () => {
+  const { entries, diagnostics } = parse('acme.com:*:passwd:/x:0:mail\n');
+  assert.deepEqual([entries[0]!.uid, entries[0]!.gid, diagnostics], ['+', '+', []]);
+});
+
 test('names a table once, and another for another max', () => {
   const { entries, passwordFiles } = parse(
     `${ACME}\n${ACME.replace('acme', 'b')}\n${ACME.replace('10', '11')}\n`,
