@@ -92,7 +92,7 @@ export class Authorization {
     if (this.#phase === 'relayed') throw new Error('octets for a machine that has handed over');
     if (octets.length === 0 || this.#phase === 'ending' || this.#phase === 'ended') return;
     // RFC 2595 §4, CVE-2011-0411: what came in plain behind STLS is neither run nor kept for after the handshake.
-    if (this.#phase === 'handshake') this.#close('plaintext-after-stls');
+    if (this.#phase === 'stls' || this.#phase === 'handshake') this.#close('plaintext-after-stls');
     else this.#lines.append(octets);
   }
 
@@ -107,7 +107,8 @@ export class Authorization {
       case 'sasl':
         return this.#nextResponse();
       case 'stls':
-        return this.#startTls();
+        this.#phase = 'handshake';
+        return START_TLS;
       case 'handover':
         this.#phase = 'relayed';
         return { do: 'relay', unread: this.#lines.rest() };
@@ -263,15 +264,6 @@ export class Authorization {
     if (this.#lines.length > 0) return this.#hangUp('plaintext-after-stls');
     this.#phase = 'stls';
     return say(replies.BEGIN_TLS);
-  }
-
-  #startTls(): Effect | null {
-    if (this.#lines.length === 0) {
-      this.#phase = 'handshake';
-      return START_TLS;
-    }
-    this.#close('plaintext-after-stls');
-    return this.next();
   }
 
   #passwordsAllowed(): boolean {

@@ -84,9 +84,7 @@ export class LineBuffer {
   }
 
   clear(): void {
-    this.octets = NO_OCTETS;
-    this.lineStart = this.lineEnd = 0;
-    this.#start = this.#scanned = this.#end = 0;
+    this.#release();
     this.#skipping = false;
   }
 
@@ -98,8 +96,14 @@ export class LineBuffer {
   }
 
   #partial(): Taken {
-    if (this.length === 0 && this.octets.length > KEPT_STORE) this.clear();
+    if (this.length === 0 && this.octets.length > KEPT_STORE) this.#release();
     return 'partial';
+  }
+
+  #release(): void {
+    this.octets = NO_OCTETS;
+    this.lineStart = this.lineEnd = 0;
+    this.#start = this.#scanned = this.#end = 0;
   }
 
   #overlong(): Taken {
