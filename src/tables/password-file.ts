@@ -72,7 +72,7 @@ export class PasswordFileReader {
   }
 
   #read(raw: string, line: number, fault: LineFault | null): void {
-    // isspace(3), and of a line that is nothing else the CR goes, too.
+    // isspace(3) in the C locale; of a line that is nothing else the CR goes, too.
     const text = raw.replace(/^[ \t\n\v\f\r]+/, '');
     if (text.startsWith('#') || text.startsWith(';')) {
       // A comment may be long or unended; with a NUL it takes the next line along.
@@ -117,12 +117,11 @@ export class PasswordFileReader {
   }
 
   #reportDoubts(row: PasswordRow): void {
-    const user = quote(row.userid);
     const first = this.#seen.get(row.userid);
-    if (first !== undefined) this.#log.add(duplicate(row.line, user, first));
+    if (first !== undefined) this.#log.add(duplicate(row, first));
     else if (this.#seen.size < REMEMBERED_USERIDS) this.#seen.set(row.userid, row.line);
-    if (row.type === 'textfile' && row.mailbox.includes('\r')) this.#log.add(crInMailbox(row.line, user));
-    if (row.type === 'htpasswd' && row.hash.includes('\r')) this.#log.add(crInHash(row.line, user));
+    if (row.type === 'textfile' && row.mailbox.includes('\r')) this.#log.add(crInMailbox(row));
+    if (row.type === 'htpasswd' && row.hash.includes('\r')) this.#log.add(crInHash(row));
   }
 }
 
@@ -192,32 +191,32 @@ function corruptLine(type: PasswordFileOptions['type'], line: number): Report {
   };
 }
 
-function duplicate(line: number, user: string, first: number): Report {
+function duplicate({ line, userid }: PasswordRow, first: number): Report {
   return {
     severity: 'warning',
     line,
     code: 'duplicate',
-    reason: `user ${user} stands in line ${first}, too: each password is tried, in the order of the lines`,
+    reason: `user ${quote(userid)} stands in line ${first}, too: each password is tried, in the order of the lines`,
     cure: 'remove the line whose password is not to work',
   };
 }
 
-function crInMailbox(line: number, user: string): Report {
+function crInMailbox({ line, userid }: PasswordRow): Report {
   return {
     severity: 'warning',
     line,
     code: 'cr-in-mailbox',
-    reason: `the mailbox of ${user} holds a CR: no maildrop of that name is opened here`,
+    reason: `the mailbox of ${quote(userid)} holds a CR: no maildrop of that name is opened here`,
     cure: 'save the file with bare newlines',
   };
 }
 
-function crInHash(line: number, user: string): Report {
+function crInHash({ line, userid }: PasswordRow): Report {
   return {
     severity: 'error',
     line,
     code: 'cr-in-hash',
-    reason: `the hash of ${user} holds a CR, so that no password matches it`,
+    reason: `the hash of ${quote(userid)} holds a CR, so that no password matches it`,
     cure: 'save the file with bare newlines',
   };
 }
