@@ -50,13 +50,8 @@ export class RedisStore implements TableStore {
     });
   }
 
-  async userRows(table: TableId, userid: string, generation = Number.POSITIVE_INFINITY): Promise<UserRow[]> {
-    const live = this.#keys.table(table);
-    // A table switched or dropped since the domain was read is still there as it was then.
-    const value =
-      (await this.#userValue(live, userid, generation)) ??
-      (await this.#userValue(previousOf(live), userid, generation)) ??
-      this.#lost(table);
+  async userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]> {
+    const value = (await this.#find(this.#keys.table(table), userid, generation)) ?? this.#lost(table);
     if (value === 'none') return [];
     const rows = intact(() => decodeRows(userid, value));
     return rows.map(({ secret, mailbox, line }) => ({ secret, mailbox, line }));
@@ -89,6 +84,15 @@ export class RedisStore implements TableStore {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#link.close();
+  }
+
+  async #find(live: string, userid: string, generation?: number): Promise<Buffer | 'none' | null> {
+    if (generation === undefined) return this.#userValue(live, userid, Number.POSITIVE_INFINITY);
+    // A table switched or removed since the domain was read is still there as it was then.
+    return (
+      (await this.#userValue(live, userid, generation)) ??
+      (await this.#userValue(previousOf(live), userid, generation))
+    );
   }
 
   /** Null where the hash is not there or is newer than `generation`. */

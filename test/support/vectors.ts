@@ -29,9 +29,9 @@ export const VECTOR_ACCOUNTS: Accounts = {
 };
 
 /** The texts of a set, its folder filled in. */
-export function textsOf(set: VectorSet): TableTexts {
-  const fill = (text: string) => text.replaceAll('{dir}', FOLDER);
-  const files = Object.entries(set.files).map(([name, text]) => [`${FOLDER}/pw/${name}`, fill(text)]);
+export function textsOf(set: VectorSet, folder = FOLDER): TableTexts {
+  const fill = (text: string) => text.replaceAll('{dir}', folder);
+  const files = Object.entries(set.files).map(([name, text]) => [`${folder}/pw/${name}`, fill(text)]);
   return {
     domainTable: set['teapop.passwd'] === null ? null : fill(set['teapop.passwd']),
     passwordFiles: Object.fromEntries(files),

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { connectRedis, type RedisLink, retryDelay } from '../../src/tables/redis-client.ts';
+import { TablesUnavailable } from '../../src/tables/store.ts';
+import { until } from '../support/process.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+import { redisAt } from '../support/site.ts';
+
+const PASSWORD = 'r3dis-S3cret';
+let server: RedisServer;
+let link: RedisLink;
+
+before(async () => {
+  server = await startRedis(['--requirepass', PASSWORD]);
+  link = connectRedis({ ...redisAt(server.port), password: PASSWORD, timeout: 300 });
+  await link.whenReady(5_000);
+});
+
+after(async () => {
+  link.close();
+  await server.stop();
+});
+
+/** How a command fails, and after how many ms. */
+async function failure(...command: Parameters<RedisLink['command']>) {
+  const start = performance.now();
+  const error = await link.command(...command).then(
+    () => assert.fail('answered'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof TablesUnavailable);
+  return { message: error.message, after: performance.now() - start };
+}
+
+test('octets go and come as they are', async () => {
+  const all = String.fromCharCode(...Array.from({ length: 256 }, (_, code) => code));
+  await link.command('HSET', `k${all}`, all, all);
+  const [reply] = await link.batch([['HGET', `k${all}`, all]]);
+  assert.equal((reply as Buffer).toString('latin1'), all);
+});
+
+test('a batch with a refused command rejects, and a transaction tells whether a watched key changed', async () => {
+  await assert.rejects(
+    link.batch([
+      ['SET', 'a', 1],
+      ['RENAME', 'nothing', 'b'],
+      ['SET', 'c', 1],
+    ]),
+    /no such key/,
+  );
+  await link.command('WATCH', 'a');
+  await link.command('SET', 'a', 2);
+  assert.equal(await link.transaction([['SET', 'a', 3]]), false);
+  assert.equal(await link.transaction([['SET', 'a', 4]]), true);
+  assert.equal(String(await link.command('GET', 'a')), '4');
+});
+
+test('a wrong password is named as such, and no password stands in the message', async () => {
+  const refused = connectRedis({ ...redisAt(server.port), password: `${PASSWORD}-wrong` });
+  await assert.rejects(refused.whenReady(300), (error: Error) => {
+    assert.match(error.message, /WRONGPASS/);
+    return !error.message.includes(PASSWORD);
+  });
+  assert.match(refused.problem() ?? '', /WRONGPASS/);
+  refused.close();
+});
+
+test('a server that answers nothing is given up after the timeout and met again', async () => {
+  const before = performance.now();
+  server.freeze();
+  const first = await failure('PING');
+  assert.ok(first.after >= 250 && first.after < 900, `${first.after} ms`);
+  await until('the connection is dropped', () => link.problem() !== null);
+  const next = await failure('PING');
+  assert.ok(next.after < 100, `${next.after} ms after ${performance.now() - before} ms`);
+  server.thaw();
+  await link.whenReady(5_000);
+  assert.equal(String(await link.command('PING')), 'PONG');
+});
+
+test('a killed server fails what is under way and what comes, at once, and is met again', async () => {
+  const underWay = failure('BLPOP', 'nothing', 0);
+  await server.kill9();
+  assert.ok((await underWay).after < 250);
+  await until('the refusal is noticed', async () => /ECONNREFUSED/.test((await failure('PING')).message));
+  const next = await failure('PING');
+  assert.ok(next.after < 50, `${next.after} ms`);
+  assert.match(link.problem() ?? '', /ECONNREFUSED/);
+
+  let changes = 0;
+  link.onChange(() => changes++);
+  await server.restart();
+  await link.whenReady(5_000);
+  assert.equal(link.problem(), null);
+  assert.ok(changes > 0);
+});
+
+test('retries double up to a bound and are spread', () => {
+  const least = Array.from({ length: 40 }, (_, attempt) => retryDelay(attempt + 1, () => 0));
+  const most = Array.from({ length: 40 }, (_, attempt) => retryDelay(attempt + 1, () => 1));
+  assert.deepEqual(most.slice(0, 6), [100, 200, 400, 800, 1600, 2000]);
+  assert.equal(most.at(-1), 2000);
+  assert.ok(least.every((delay, i) => delay === most[i]! / 2));
+});
