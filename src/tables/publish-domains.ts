@@ -1,9 +1,9 @@
 import type { Fingerprints } from './fingerprint.ts';
 import type { DomainEntry } from './model.ts';
-import { COMMANDS_AT_ONCE } from './published.ts';
+import { COMMANDS_AT_ONCE, RowsLost } from './published.ts';
 import type { RedisLink } from './redis-client.ts';
-import { encodeEntries, FORMAT } from './redis-format.ts';
-import { FIELD_DOMAIN } from './redis-keys.ts';
+import { encodeEntries, encodeStamp, FORMAT } from './redis-format.ts';
+import { FIELD_DOMAIN, FIELD_STAMP } from './redis-keys.ts';
 
 /** Domain → the value of its field, in the order of the file. */
 export type PackedDomains = Map<string, Buffer>;
@@ -29,9 +29,14 @@ export function domainsSource(packed: PackedDomains, fingerprints: Fingerprints)
   return source.value();
 }
 
-/** Writes the next domain table beside the live one, without its stamp. */
-export async function writeDomains(link: RedisLink, next: string, packed: PackedDomains): Promise<void> {
-  let fields: (string | Buffer)[] = [];
+/** Writes the next domain table beside the live one. Rejects where Redis does not hold all of it. */
+export async function writeDomains(
+  link: RedisLink,
+  next: string,
+  packed: PackedDomains,
+  generation: number,
+): Promise<void> {
+  let fields: (string | Buffer)[] = [FIELD_STAMP, encodeStamp(generation)];
   const flush = async () => {
     if (fields.length > 0) await link.command('HSET', next, ...fields);
     fields = [];
@@ -41,4 +46,6 @@ export async function writeDomains(link: RedisLink, next: string, packed: Packed
     if (fields.length >= COMMANDS_AT_ONCE) await flush();
   }
   await flush();
+  // The stamp is a field of its own.
+  if ((await link.command('HLEN', next)) !== packed.size + 1) throw new RowsLost(next);
 }

@@ -2,6 +2,7 @@ import type { Limit } from './concurrency.ts';
 import type { Fingerprints } from './fingerprint.ts';
 import { MalformedOctets } from './octets.ts';
 import type { PasswordRow } from './password-file.ts';
+import { RowsLost } from './published.ts';
 import type { Command, RedisLink, Reply } from './redis-client.ts';
 import { encodeMeta, encodeStamp, type TableMeta } from './redis-format.ts';
 import { FIELD_META, FIELD_STAMP, FIELD_USER } from './redis-keys.ts';
@@ -71,9 +72,7 @@ export class TableWriter {
     const full: TableMeta = { ...meta, ...counts };
     const stamp = ['HSET', next, FIELD_STAMP, encodeStamp(generation), FIELD_META, encodeMeta(full)] as const;
     const [, held] = await link.batch([stamp, ['HLEN', next]]);
-    if (held !== counts.users + OWN_FIELDS) {
-      throw new Error(`Redis lost rows of ${next} while it was written (is it short of memory?)`);
-    }
+    if (held !== counts.users + OWN_FIELDS) throw new RowsLost(next);
     const removed = liveUsers - changed - same;
     return { ...counts, added, changed, removed, hashed: this.#hashed, reused: this.#reused };
   }

@@ -57,7 +57,7 @@ async function makePlan(publishing: Publishing, outcomes: readonly TableOutcome[
   if (domainsChanged) {
     const next = nextOf(keys.domains, claim.nonce);
     await link.command('SADD', keys.begun, next);
-    await writeDomains(link, next, packed);
+    await writeDomains(link, next, packed, generation);
   }
   const tables = compiled.passwordFiles.map(({ id }) => id);
   const meta = {

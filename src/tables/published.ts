@@ -20,6 +20,17 @@ export type Published = {
 /** Commands sent in one go: enough to hide the round trip, few enough to hold their replies. */
 export const COMMANDS_AT_ONCE = 1_000;
 
+/** Thrown where Redis holds less than was written: it evicts, or somebody removed keys. */
+export class RowsLost extends Error {
+  override name = 'RowsLost';
+
+  constructor(key: string) {
+    super(
+      `Redis lost rows of ${key} while they were written: is maxmemory reached, with a policy that evicts?`,
+    );
+  }
+}
+
 /** Rejects with TablesUnavailable. */
 export async function readPublished(link: RedisLink, keys: RedisKeys): Promise<Published> {
   const [domains, live, previous] = await link.batch([

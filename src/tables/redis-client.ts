@@ -97,6 +97,12 @@ function linkTo(redis: Redis, name: string): RedisLink {
   redis.on('error', (error) => fails(told(error))());
   redis.on('ready', fails('connection lost'));
   redis.on('end', fails('connection closed'));
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  redis.on('ready', tell);
+  redis.on('close', tell);
   const problem = () => (redis.status === 'ready' ? null : `${name}: ${failure}`);
   const unavailable = (error: unknown): never => {
     const message = told(error);
@@ -109,10 +115,7 @@ function linkTo(redis: Redis, name: string): RedisLink {
     transaction: (commands) => transaction(redis, commands).catch(unavailable),
     whenReady: (within) => whenReady(redis, within).catch(unavailable),
     problem,
-    onChange: (listener) => {
-      redis.on('ready', listener);
-      redis.on('close', listener);
-    },
+    onChange: (listener) => void listeners.add(listener),
     close: () => redis.disconnect(),
   };
 }

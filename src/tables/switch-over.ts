@@ -1,6 +1,6 @@
 import { type Claim, ClaimLost } from './claim.ts';
 import type { TableId } from './model.ts';
-import { COMMANDS_AT_ONCE, type Published } from './published.ts';
+import { COMMANDS_AT_ONCE, type Published, RowsLost } from './published.ts';
 import type { Command, RedisLink } from './redis-client.ts';
 import { type DomainsMeta, encodeMeta, encodeStamp } from './redis-format.ts';
 import { FIELD_META, FIELD_STAMP, nextOf, previousOf, type RedisKeys } from './redis-keys.ts';
@@ -27,10 +27,10 @@ export async function switchOver(link: RedisLink, claim: Claim, plan: Plan): Pro
   await claim.watch();
   const { next, live } = keysToWatch(plan, claim.nonce);
   for (const keys of chunks([...next, ...live])) await link.command('WATCH', ...keys);
-  let held = 0;
-  for (const keys of chunks(next)) held += (await link.command('EXISTS', ...keys)) as number;
-  if (held !== next.length)
-    throw new Error('Redis lost a table while it was written (is it short of memory?)');
+  for (const some of chunks(next)) {
+    const held = await link.command('EXISTS', ...some);
+    if (held !== some.length) throw new RowsLost(plan.keys.domains);
+  }
   const done = await link.transaction(commands(plan, claim));
   if (!done) throw new ClaimLost('the tables in Redis were changed by another while this sync was at work');
 }
