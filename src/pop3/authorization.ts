@@ -224,7 +224,6 @@ export class Authorization {
     if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
     const argument = (commandArgument(this.#lines) ?? '').trim();
     if (argument === '') return say(this.#policy.mechanismList);
-    this.#forgetLogin();
     const { exchange, step } = openExchange(argument, this.#policy.settings.mechanisms);
     this.#exchange = exchange;
     return this.#follow(step);

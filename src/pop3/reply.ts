@@ -11,7 +11,7 @@ export type UnavailableCode = 'SYS/TEMP' | 'SYS/PERM' | 'IN-USE' | 'LOGIN-DELAY'
 
 /** An octet string as a line, CRLF added. */
 export function lineOf(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(`${text}\r\n`, 'latin1'));
+  return Buffer.from(`${text}\r\n`, 'latin1');
 }
 
 /** Lines after a first one, dot-stuffed and ended by a dot (RFC 1939 §3). */

@@ -177,6 +177,11 @@ describe('STLS to the mailstore', () => {
     }
   });
 
+  it('does not mind an empty segment before the handshake', () => {
+    const transcript = talk(STLS, [GREETING, '+OK\r\n', '', '(secured)'], (whole) => [whole]);
+    assert.deepEqual(transcript, ['> STLS\r\n', 'startTls', SENT[0]]);
+  });
+
   it('with implicit TLS waits for the handshake, then for the greeting', () => {
     const plan: UpstreamPlan = { ...PASSTHROUGH, tls: 'implicit' };
     assert.deepEqual(converse(plan, '(secured)', GREETING, '+OK\r\n', '+OK\r\n'), [
