@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { UpstreamLogin, type UpstreamPlan } from '../../src/pop3/upstream-login.ts';
+import { base64, latin1, segmentations, text } from './drive.ts';
+
+export const PASSTHROUGH: UpstreamPlan = {
+  tls: 'off',
+  login: { kind: 'userpass', user: 'johnacme', password: ' p w ' },
+};
+export const STLS: UpstreamPlan = { ...PASSTHROUGH, tls: 'starttls' };
+export const plainPlan = (password: string): UpstreamPlan => ({
+  tls: 'off',
+  login: { kind: 'plain', authzid: 'johnacme', authcid: 'master', password },
+});
+export const PLAIN = plainPlan('secret');
+export const LONG = plainPlan('s'.repeat(300));
+
+/** A mailstore by script: each answer comes once the machine has nothing left to do. */
+export function talk(
+  plan: UpstreamPlan,
+  answers: readonly string[],
+  cut: (answer: string) => string[],
+): string[] {
+  const machine = new UpstreamLogin(plan);
+  const transcript: string[] = [];
+  const run = () => {
+    for (let effect = machine.next(); effect !== null; effect = machine.next()) {
+      if (effect.do === 'send') transcript.push(`> ${text(effect.octets)}`);
+      else if (effect.do === 'done')
+        transcript.push(`done ${text(effect.reply)}`, `rest ${text(effect.rest)}`);
+      else transcript.push(effect.do === 'fail' ? `fail ${effect.failure} at ${machine.stage}` : effect.do);
+    }
+  };
+  run();
+  for (const answer of answers) {
+    if (answer === '(secured)') machine.secured();
+    else if (answer === '(closed)') machine.closed();
+    else {
+      for (const segment of cut(answer)) {
+        const octets = Uint8Array.from(latin1(segment));
+        machine.receive(octets);
+        octets.fill(0x51);
+      }
+    }
+    run();
+  }
+  return transcript;
+}
+
+/** What comes of a mailstore's answers, the same whether each arrives whole or in pieces. */
+export function converse(plan: UpstreamPlan, ...answers: string[]): string[] {
+  const transcripts = [0, 1, 2].map((how) => talk(plan, answers, (answer) => segmentations(answer)[how]!));
+  assert.deepEqual(transcripts[1], transcripts[0]);
+  assert.deepEqual(transcripts[2], transcripts[0]);
+  return transcripts[0]!;
+}
+
+export const GREETING = '+OK Dovecot ready.\r\n';
+export const SENT = ['> USER johnacme\r\n', '> PASS  p w \r\n'];
+export const AUTH = `> AUTH PLAIN ${base64('johnacme\0master\0secret')}\r\n`;
