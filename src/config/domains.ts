@@ -3,7 +3,7 @@ import { flag, label, say, section } from './fields.ts';
 
 /** What the tables' local-user rule knows besides the three fixed rules. */
 export const RULES = ['mailbox', 'userid', 'uid'];
-export const PLACEHOLDERS = ['userid', 'domain', 'mailbox', 'uid'];
+export const PLACEHOLDERS = ['userid', 'domain', 'mailbox'];
 
 /** One of the fixed rules, or a template; one without a placeholder would send every user to the same maildrop. */
 export function localUser() {
@@ -36,7 +36,8 @@ const domain = section({
   ),
 });
 
-export type DomainConfig = z.output<typeof domain>;
+/** `name` is the domain as the file has it. */
+export type DomainConfig = z.output<typeof domain> & { name: string };
 
 /** Keyed by domain in lower case. A Map, for a client chooses the name that is looked up in it. */
 export function domains() {
@@ -49,8 +50,15 @@ export function domains() {
   });
   return z
     .preprocess((value) => value ?? {}, record)
-    .transform((entries): ReadonlyMap<string, DomainConfig> => {
-      return new Map(Object.entries(entries).map(([name, settings]) => [name.toLowerCase(), settings]));
+    .transform((entries, context): ReadonlyMap<string, DomainConfig> => {
+      const map = new Map<string, DomainConfig>();
+      for (const [name, settings] of Object.entries(entries)) {
+        const message = say('a domain given twice', 'letter case makes no difference: keep one of the two');
+        if (map.has(name.toLowerCase()))
+          context.addIssue({ code: 'custom', path: [name], input: settings, message });
+        map.set(name.toLowerCase(), { name, ...settings });
+      }
+      return map;
     })
     .prefault({})
     .describe("Exceptions for single domains, by the name of the domain table's entry.");

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { DURATION, type Network, parseDuration, parseNetwork, parseSize, SIZE } from './units.ts';
+import { DURATION, type Network, parseDuration, parseNetwork, parseSize, SECONDS, SIZE } from './units.ts';
 
 /**
  * The kinds of values that settings have. A message that carries a hint for the operator has it behind a line
@@ -59,29 +59,35 @@ export function sectionOrOff<Shape extends z.ZodRawShape>(shape: Shape, descript
 /** A whole number with a unit, in milliseconds afterwards. */
 export function duration(standard: string, least: string, most: string, description: string) {
   const expected = say('expected a duration', 'write a whole number and a unit: 500ms, 30s, 10m, 24h');
-  return z
-    .string({ error: expected })
-    .regex(DURATION, expected)
-    .transform((text, context) => {
-      const value = parseDuration(text);
-      if (value < parseDuration(least) || value > parseDuration(most)) {
-        context.addIssue({ code: 'custom', input: text, message: `expected ${least} to ${most}` });
-      }
-      return value;
-    })
-    .prefault(standard)
-    .describe(`${description} From ${least} to ${most}.`);
+  return quantity(DURATION, expected, parseDuration, [least, most], standard, description);
+}
+
+/** The same for what the system counts in seconds. */
+export function seconds(standard: string, least: string, most: string, description: string) {
+  const expected = say('expected whole seconds', 'write a whole number and a unit: 30s, 10m, 24h');
+  return quantity(SECONDS, expected, parseDuration, [least, most], standard, description);
 }
 
 /** A whole number with a unit, in octets afterwards. */
 export function size(standard: string, least: string, most: string, description: string) {
   const expected = say('expected a size', 'write a whole number and a unit: 512B, 64KiB, 19MiB, 1GiB');
+  return quantity(SIZE, expected, parseSize, [least, most], standard, description);
+}
+
+function quantity(
+  pattern: RegExp,
+  expected: string,
+  parse: (text: string) => number,
+  [least, most]: [string, string],
+  standard: string,
+  description: string,
+) {
   return z
     .string({ error: expected })
-    .regex(SIZE, expected)
+    .regex(pattern, expected)
     .transform((text, context) => {
-      const value = parseSize(text);
-      if (value < parseSize(least) || value > parseSize(most)) {
+      const value = parse(text);
+      if (value < parse(least) || value > parse(most)) {
         context.addIssue({ code: 'custom', input: text, message: `expected ${least} to ${most}` });
       }
       return value;
@@ -151,3 +157,8 @@ export function visible(least: number, most: number) {
   const expected = say('expected visible ASCII characters', `${least} to ${most} of them, no spaces`);
   return z.string({ error: expected }).regex(new RegExp(`^[!-~]{${least},${most}}$`), expected);
 }
+
+/** How a connection gets its TLS. */
+export const tlsMode = z.enum(['off', 'starttls', 'implicit'], {
+  error: 'expected off, starttls or implicit',
+});

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 
 /** `3s`, `500ms`, `1.5h` would be read by guessing: whole numbers of one unit only. */
 export const DURATION = /^(\d{1,9})(ms|s|m|h|d)$/;
+export const SECONDS = /^(\d{1,9})(s|m|h|d)$/;
 export const SIZE = /^(\d{1,9})(B|KiB|MiB|GiB)$/;
 
 const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,0 +1,62 @@
+import { doubtful, wrong } from './finding.ts';
+import type { Finding, Path } from './problem.ts';
+import type { Config, UpstreamConfig } from './schema.ts';
+import { isLoopback } from './units.ts';
+
+/** Where passwords come from and which way they go. */
+export function credentialRules(config: Config): Finding[] {
+  return [...config.upstreams.flatMap(upstreamRules), ...redisRules(config)];
+}
+
+function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
+  const path: Path = ['upstreams', index];
+  const findings = upstream.login.mode === 'passthrough' ? [] : sourceRules(upstream.login, path, true);
+  const restsOn: Path[] = [[...path, 'host']];
+  if (upstream.tls === 'off' && !isLoopback(upstream.host)) {
+    const hint = 'write tls: starttls or implicit, unless the network between is your own';
+    findings.push(doubtful([...path, 'tls'], 'passwords and mail go to this host in plain', hint, restsOn));
+  }
+  if (upstream.tls !== 'off' && !upstream.verify) {
+    const hint = 'give ca_file the authority that signed its certificate, and verify';
+    findings.push(
+      doubtful([...path, 'verify'], 'anybody on the way can pose as the mailstore', hint, [[...path, 'tls']]),
+    );
+  }
+  return findings;
+}
+
+type Password = { passwordFile: string | null; passwordEnv: string | null };
+
+/** @param path of the section, or of the upstream whose login it is */
+function sourceRules(login: Password & { mode?: string }, path: Path, needed: boolean): Finding[] {
+  const section = login.mode === undefined ? path : [...path, 'login', login.mode];
+  const places: Path[] = [section];
+  if (login.passwordFile !== null && login.passwordEnv !== null) {
+    return [
+      wrong(
+        [...section, 'password_env'],
+        'a second source of the password',
+        'keep password_file or password_env',
+        places,
+      ),
+    ];
+  }
+  if (!needed || login.passwordFile !== null || login.passwordEnv !== null) return [];
+  const hint = 'write password_file with the path of a file, or password_env with the name of a variable';
+  return [{ ...wrong(section, 'no password is given', hint, places), at: 'key', quote: 'no' }];
+}
+
+function redisRules({ redis, tables }: Config): Finding[] {
+  const findings = sourceRules(redis, ['redis'], redis.username !== null);
+  if (tables.source === 'redis' && redis.tls === null && !isLoopback(redis.host)) {
+    const hint = 'write tls: true, unless the network between is your own';
+    findings.push(
+      doubtful(['redis', 'host'], 'the tables come from this host in plain', hint, [['redis', 'tls']]),
+    );
+  }
+  if (redis.tls !== null && !redis.tls.verify) {
+    const hint = 'give ca_file the authority that signed its certificate, and verify';
+    findings.push(doubtful(['redis', 'tls', 'verify'], 'anybody on the way can pose as Redis', hint));
+  }
+  return findings;
+}

@@ -1,0 +1,88 @@
+import { doubled, doubtful, wrong } from './finding.ts';
+import type { Finding, Path } from './problem.ts';
+import type { Config, ListenerConfig } from './schema.ts';
+import { isLoopback, isWildcard } from './units.ts';
+
+/** Each listener by itself, beside the others, and beside what it is to serve. */
+export function listenerRules(config: Config): Finding[] {
+  const names = config.listeners.map((listener) => listener.name);
+  return [
+    ...doubled(names, 'listeners'),
+    ...occupied(config),
+    ...certificatesGiven(config),
+    ...config.listeners.flatMap(plaintextRules),
+    ...loops(config),
+  ];
+}
+
+type Endpoint = { address: string; port: number };
+
+/** Port 0 is another one each time. '::' takes the IPv4 addresses as well. */
+function overlap(one: Endpoint, other: Endpoint): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  if (one.address === other.address || one.address === '::' || other.address === '::') return true;
+  const isV4 = (address: string) => address.includes('.') && !address.includes(':');
+  return (isWildcard(one.address) && isV4(other.address)) || (isWildcard(other.address) && isV4(one.address));
+}
+
+function occupied({ listeners, admin }: Config): Finding[] {
+  const endpoints = listeners.map((listener, index) => ({ ...listener, path: ['listeners', index] as Path }));
+  const all: (Endpoint & { path: Path })[] =
+    admin === null ? endpoints : [...endpoints, { ...admin, path: ['admin'] }];
+  return all.flatMap((endpoint, index) => {
+    const first = all.slice(0, index).find((earlier) => overlap(earlier, endpoint));
+    if (first === undefined) return [];
+    const hint = `listeners[${first.path[1]}] listens there already: ${first.address} port ${first.port}`;
+    const places: Path[] = [
+      [...endpoint.path, 'address'],
+      [...first.path, 'port'],
+      [...first.path, 'address'],
+    ];
+    return [wrong([...endpoint.path, 'port'], 'an address and port given twice', hint, places)];
+  });
+}
+
+function certificatesGiven({ listeners, tls }: Config): Finding[] {
+  const index = listeners.findIndex((listener) => listener.tls !== 'off');
+  if (index < 0 || tls.certificates.length > 0) return [];
+  const hint = 'give tls.certificates a certificate and its key, or write tls: off for this listener';
+  return [wrong(['listeners', index, 'tls'], 'TLS needs a certificate', hint, [['tls', 'certificates']])];
+}
+
+function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
+  const { tls, plaintextAuth, address } = listener;
+  const path: Path = ['listeners', index, 'plaintext_auth'];
+  const restsOn: Path[] = [
+    ['listeners', index, 'tls'],
+    ['listeners', index, 'address'],
+  ];
+  const nobody = plaintextAuth === 'never' || plaintextAuth.length === 0;
+  if (tls === 'off' && nobody) {
+    const hint = 'write tls: starttls, or plaintext_auth: always, or the list of networks that may';
+    return [wrong(path, 'nobody could log in: no TLS, and no plain login either', hint, restsOn)];
+  }
+  if (tls === 'implicit' || plaintextAuth !== 'always' || isLoopback(address)) return [];
+  return [
+    doubtful(path, 'passwords may cross the network in plain', 'list the networks that it is for', restsOn),
+  ];
+}
+
+/** An upstream that is one of the listeners would open sessions to itself until nothing is left. */
+function loops({ listeners, upstreams }: Config): Finding[] {
+  return upstreams.flatMap(({ host, port }, index) => {
+    const at = listeners.findIndex((listener) => listener.port === port && reaches(host, listener.address));
+    if (at < 0) return [];
+    const message = `the proxy would be its own upstream: listeners[${at}] listens there`;
+    const hint = 'give the mailstore another port or address, or the listener';
+    const places = ['port', 'address'].map((key): Path => ['listeners', at, key]);
+    const own = ['host', 'tls'].map((key): Path => ['upstreams', index, key]);
+    return [wrong(['upstreams', index, 'port'], message, hint, [...places, ...own])];
+  });
+}
+
+function reaches(host: string, address: string): boolean {
+  if (host === address) return true;
+  if (!isLoopback(host)) return false;
+  if (host === '::1') return address === '::';
+  return isWildcard(address) || (host.toLowerCase() === 'localhost' && isLoopback(address));
+}

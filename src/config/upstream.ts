@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { duration, falseAsOff, flag, host, integer, label, path, section, tlsMode } from './fields.ts';
+import { login } from './login.ts';
+
+export const upstream = section({
+  name: label().describe('Names the upstream in logs, metrics and `tables.domains`; no two alike.'),
+  host: host().describe('Name or IP address of the mailstore.'),
+  port: integer(1, 65535)
+    .nullable()
+    .default(null)
+    .describe('Its port; null for 110, or 995 with `tls: implicit`.'),
+  tls: z
+    .preprocess(falseAsOff, tlsMode)
+    .prefault('off')
+    .describe('off, starttls (STLS demanded, never a fallback to plain), or implicit.'),
+  ca_file: path()
+    .nullable()
+    .default(null)
+    .describe("PEM file of the authorities trusted; null for the system's."),
+  server_name: host()
+    .nullable()
+    .default(null)
+    .describe('Name sent and looked for in the certificate; null for the host.'),
+  verify: flag(true, 'Whether the certificate must be valid. Without it anybody can pose as the mailstore.'),
+  login: login(),
+  timeout: duration('20s', '100ms', '5m', 'One deadline over connect, TLS, greeting and login.'),
+}).transform((value) => ({ ...value, port: value.port ?? (value.tls === 'implicit' ? 995 : 110) }));
