@@ -39,7 +39,7 @@ export function errorCode(error: unknown): string {
 
 export function transportError(error: unknown): TransportError {
   const code = errorCode(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).trim();
   // Some texts ("Failed to connect") say less than the code.
   return {
     kind: kindOf(code),

@@ -129,14 +129,15 @@ export class NodeConnection implements Connection {
   }
 
   onEnd(): void {
-    if (!this.#deaf) this.handler.ended(this);
+    if (this.#deaf) return;
+    if (this.#phase === 'handshake') this.#break(HANDSHAKE_CUT);
+    else this.handler.ended(this);
   }
 
   onSecure(socket: TLSSocket): void {
     if (this.#deaf) return;
     this.#phase = 'secure';
     this.tls = sessionOf(socket, this.#tls!);
-    socket.on('data', onData).on('end', onEnd);
     if (this.#paused) socket.pause();
     this.handler.secured(this);
     if (this.#deaf) return;
@@ -152,8 +153,7 @@ export class NodeConnection implements Connection {
     const fault = transportError(error);
     // node:tls says ECONNRESET of a handshake that the peer has ended in order, too.
     const cut = this.#phase === 'handshake' && fault.kind === 'other';
-    this.#fault = cut ? { kind: 'tls', message: fault.message } : fault;
-    this.#abandon();
+    this.#break(cut ? { kind: 'tls', message: fault.message } : fault);
   }
 
   onClose(socket: Socket): void {
@@ -193,8 +193,15 @@ export class NodeConnection implements Connection {
     raw.off('data', onData).off('end', onEnd);
     this.#socket = wrap(raw, tls);
     this.#own(this.#socket);
+    // Unread, a stream does not even tell its end.
+    this.#socket.on('data', onData).on('end', onEnd);
     // A server's TLSSocket tells a failed handshake by `_tlsError` alone, as its `error` is for node:tls's server.
     this.#socket.on('_tlsError', onError).on(tls.side === 'server' ? 'secure' : 'secureConnect', onSecure);
+  }
+
+  #break(fault: TransportError): void {
+    this.#fault = fault;
+    this.#abandon();
   }
 
   /** Closes both ways without waiting for anything; `closed` follows. */

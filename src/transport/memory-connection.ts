@@ -1,0 +1,243 @@
+/**
+ * One end of a connection inside the process. What is sent waits at the far end (`#incoming`) until a microtask
+ * hands it over; what does not fit into the window waits at the near end (`#outbox`).
+ */
+import { Outbox } from './outbox.ts';
+import type {
+  ClientTls,
+  Connection,
+  ConnectionHandler,
+  ServerTls,
+  TlsSession,
+  TransportError,
+} from './transport.ts';
+
+/** 'hello' stands for the far end's handshake: all that it can send before `secured`. */
+type Incoming = Uint8Array | 'end' | 'hello';
+
+type Endpoint = { address: string; port: number };
+
+const RESET: TransportError = { kind: 'reset', message: 'ECONNRESET: connection reset by peer' };
+const NO_HELLO: TransportError = { kind: 'tls', message: 'octets came instead of a TLS handshake' };
+const HANDSHAKE_CUT: TransportError = {
+  kind: 'tls',
+  message: 'the peer closed the connection during the handshake',
+};
+
+export class MemoryConnection implements Connection {
+  handler: ConnectionHandler;
+  context: unknown;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  tls: TlsSession | null = null;
+  octetsIn = 0;
+  octetsOut = 0;
+
+  readonly #window: number;
+  #peer: MemoryConnection | null = null;
+  #incoming: Incoming[] = [];
+  #waiting = 0;
+  #outbox = new Outbox();
+  #scheduled = false;
+  #paused = false;
+  #tls: ServerTls | ClientTls | null = null;
+  /** `startTls` came while octets were unsent: the hello goes behind them, and octets behind the hello wait. */
+  #helloDue = false;
+  #behindHello = new Outbox();
+  #drainedDue = false;
+  #ending = false;
+  #finished = false;
+  #peerEnded = false;
+  #peerGone = false;
+  #gone = false;
+
+  constructor(handler: ConnectionHandler, context: unknown, window: number) {
+    this.handler = handler;
+    this.context = context;
+    this.#window = window;
+  }
+
+  get queued(): number {
+    return this.#outbox.octets + this.#behindHello.octets;
+  }
+
+  write(octets: Uint8Array): boolean {
+    if (this.#ending || this.#gone) return true;
+    this.octetsOut += octets.length;
+    const queue = this.#inHandshake ? this.#behindHello : this.#outbox;
+    queue.add(octets);
+    this.#send();
+    if (this.queued === 0) return true;
+    this.#drainedDue = true;
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#schedule();
+  }
+
+  startTls(tls: ServerTls | ClientTls): void {
+    if (this.#gone) return;
+    this.#tls = tls;
+    this.#helloDue = true;
+    this.#send();
+    this.#schedule();
+  }
+
+  end(): void {
+    if (this.#ending || this.#gone) return;
+    this.#ending = true;
+    this.#send();
+  }
+
+  destroy(): void {
+    if (this.#gone) return;
+    const unread = this.#waiting > 0;
+    this.#close(null);
+    // As in TCP: what has not been read turns the close into a reset.
+    if (unread) this.#peer?.fail(RESET);
+    else this.#peer?.lose();
+  }
+
+  // The transport and the far end call what follows.
+
+  /** Puts two ends together; false where this one has been destroyed meanwhile. */
+  join(server: MemoryConnection, from: Endpoint, to: Endpoint): boolean {
+    if (this.#gone) return false;
+    this.#peer = server;
+    server.#peer = this;
+    server.localAddress = this.remoteAddress = to.address;
+    server.localPort = this.remotePort = to.port;
+    server.remoteAddress = this.localAddress = from.address;
+    server.remotePort = this.localPort = from.port;
+    queueMicrotask(() => this.#send());
+    return true;
+  }
+
+  abort(): void {
+    this.#peer?.fail(RESET);
+    this.#close(null);
+  }
+
+  fail(error: TransportError): void {
+    this.#close(error);
+  }
+
+  /** The far end is closed: nothing more comes, and nothing arrives there any more. */
+  lose(): void {
+    this.#peerGone = true;
+    this.take('end');
+  }
+
+  take(event: Incoming): void {
+    if (this.#gone) return;
+    this.#incoming.push(event);
+    if (typeof event !== 'string') this.#waiting += event.length;
+    this.#schedule();
+  }
+
+  #send(): void {
+    const peer = this.#peer;
+    if (peer === null || this.#finished || this.#gone) return;
+    this.#outbox.flush((octets) => this.#hand(peer, octets));
+    if (this.#outbox.octets > 0) return;
+    if (this.#helloDue) {
+      this.#helloDue = false;
+      peer.take('hello');
+    }
+    if (!this.#ending || this.queued > 0) return;
+    this.#finished = true;
+    peer.take('end');
+    if (this.#peerEnded) this.#close(null);
+  }
+
+  #hand(peer: MemoryConnection, octets: Uint8Array): number {
+    if (this.#peerGone) {
+      this.#close(RESET);
+      return octets.length;
+    }
+    const fits = Math.max(0, Math.min(octets.length, this.#window - peer.#waiting));
+    if (fits > 0) peer.take(octets.subarray(0, fits));
+    return fits;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || !this.#ready) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#ready) this.#deliver(this.#incoming.shift()!);
+      this.#schedule();
+    });
+  }
+
+  get #inHandshake(): boolean {
+    return this.#tls !== null && this.tls === null;
+  }
+
+  /** A hello waits for an owner who has sent his own, everything else for one who is not paused. */
+  get #ready(): boolean {
+    const event = this.#incoming[0];
+    if (event === undefined || this.#gone) return false;
+    if (event === 'hello') return this.#inHandshake && !this.#helloDue;
+    return !this.#paused || this.#inHandshake;
+  }
+
+  #deliver(event: Incoming): void {
+    if (event === 'hello') this.#secure();
+    else if (this.#inHandshake) this.#close(event === 'end' ? HANDSHAKE_CUT : NO_HELLO);
+    else if (event === 'end') this.#end();
+    else this.#receive(event);
+  }
+
+  #receive(octets: Uint8Array): void {
+    this.#waiting -= octets.length;
+    this.octetsIn += octets.length;
+    this.handler.received(this, octets);
+    this.#peer?.pump();
+  }
+
+  #end(): void {
+    this.#peerEnded = true;
+    this.handler.ended(this);
+    if (this.#finished) this.#close(null);
+  }
+
+  #secure(): void {
+    this.tls = { version: 'TLSv1.3', cipher: 'none (memory)', alpn: null, serverName: this.#serverName() };
+    this.#outbox = this.#behindHello;
+    this.#behindHello = new Outbox();
+    this.handler.secured(this);
+    this.pump();
+  }
+
+  #serverName(): string | null {
+    const [own, far] = [this.#tls, this.#peer === null ? null : this.#peer.#tls];
+    const client = own?.side === 'client' ? own : far;
+    return client?.side === 'client' ? client.options.serverName : null;
+  }
+
+  /** There is room again. */
+  pump(): void {
+    this.#send();
+    if (!this.#drainedDue || this.queued > 0 || this.#gone) return;
+    this.#drainedDue = false;
+    this.handler.drained(this);
+  }
+
+  #close(error: TransportError | null): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#incoming = [];
+    this.#outbox.clear();
+    this.#behindHello.clear();
+    queueMicrotask(() => this.handler.closed(this, error));
+  }
+}
