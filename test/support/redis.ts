@@ -1,6 +1,24 @@
+import type { RedisLink } from '../../src/tables/redis-client.ts';
 import { freePort } from './ports.ts';
 import { type RunningProcess, serving, start } from './process.ts';
 import { temporaryFolder } from './temp.ts';
+
+/** Every key with its content, in a stable order, as one octet string; but for the claim of a sync. */
+export async function dumpRedis(link: RedisLink): Promise<string> {
+  const keys = ((await link.command('KEYS', '*')) as Buffer[])
+    .map((key) => key.toString('latin1'))
+    .toSorted();
+  const parts: string[] = [];
+  for (const key of keys) {
+    const hash = ((await link.command('TYPE', key)) as Buffer).toString() === 'hash';
+    const items = (await link.command(hash ? 'HGETALL' : 'SMEMBERS', key)) as Buffer[];
+    const texts = items.map((item) => item.toString('latin1'));
+    // A hash's order changes with its size.
+    const pairs = hash ? texts.flatMap((text, i) => (i % 2 === 0 ? [`${text}=${texts[i + 1]}`] : [])) : texts;
+    parts.push(key, ...pairs.toSorted());
+  }
+  return parts.join('\n');
+}
 
 export type RedisServer = {
   port: number;
