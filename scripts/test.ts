@@ -24,8 +24,8 @@ const SYSTEM_TEST_DEADLINE = 120_000;
 type Part = {
   name: string;
   command: readonly [string, ...string[]];
-  /** Where the runner writes its report; a part without one is a check, not tests. */
-  report?: string;
+  /** Tests have files, and a report that their runner writes; a part without is a check. */
+  tests?: { files: string[]; report: string };
 };
 
 type Result = {
@@ -82,36 +82,45 @@ function bunTests(name: string, files: string[], timeout: number, report: string
     `--reporter-outfile=${report}`,
   ];
   // Without "./" Bun takes a name as a pattern.
-  return { name, report, command: [join(BIN, 'bun'), ...options, ...files.map((file) => `./${file}`)] };
+  const command = [join(BIN, 'bun'), ...options, ...files.map((file) => `./${file}`)] as const;
+  return { name, command, tests: { files, report } };
 }
 
 function nodeTests(name: string, files: string[], timeout: number, report: string): Part {
   const shown = ['--test-reporter=dot', '--test-reporter-destination=stdout'];
   const written = ['--test-reporter=junit', `--test-reporter-destination=${report}`];
-  return {
-    name,
-    report,
-    command: [join(BIN, 'node'), '--test', `--test-timeout=${timeout}`, ...shown, ...written, ...files],
-  };
+  const command = [
+    join(BIN, 'node'),
+    '--test',
+    `--test-timeout=${timeout}`,
+    ...shown,
+    ...written,
+    ...files,
+  ] as const;
+  return { name, command, tests: { files, report } };
 }
 
 async function runPart(part: Part): Promise<Result> {
   const began = performance.now();
-  const { code, output, late } = await runCommand(part.command);
+  // Either runner would look for files of its own if it were given none.
+  const nothing = part.tests?.files.length === 0;
+  const { code, output, late } = nothing ? NOT_RUN : await runCommand(part.command);
   const result: Result = { name: part.name, passed: 0, failed: 0, problems: [], output, seconds: 0 };
   result.seconds = (performance.now() - began) / 1000;
   if (late) result.problems.push(`was ended after ${PART_DEADLINE / 1000} s`);
-  if (part.report !== undefined) addReport(result, part.report);
+  if (nothing) result.problems.push('there are no test files');
+  else if (part.tests !== undefined) addReport(result, part.tests.report);
   if (code !== 0 && result.failed === 0) result.problems.push(`ended with code ${code}`);
   // What fails without the name of a test counts as one: the sum must not read as if all were well.
   if (result.problems.length > 0 && result.failed === 0) result.failed = 1;
-  show(result, part.report !== undefined);
+  show(result, part.tests !== undefined);
   return result;
 }
 
-async function runCommand(
-  command: Part['command'],
-): Promise<{ code: number | null; output: string; late: boolean }> {
+type Ended = { code: number | null; output: string; late: boolean };
+const NOT_RUN: Ended = { code: 0, output: '', late: false };
+
+async function runCommand(command: Part['command']): Promise<Ended> {
   const runner = await start(command, { cwd: ROOT, env: { NO_COLOR: '1', FORCE_COLOR: undefined } });
   let late = false;
   const timer = setTimeout(() => {
@@ -141,7 +150,7 @@ function show(result: Result, counted: boolean): void {
   const counts = counted ? `, ${result.passed} passed, ${result.failed} failed` : '';
   say(`== ${result.name}: ${good ? 'ok' : 'FAILED'}${counts} (${result.seconds.toFixed(1)} s)`);
   if (good) return;
-  say(result.output.trimEnd());
+  if (result.output !== '') say(result.output.trimEnd());
   for (const problem of result.problems) say(`== ${result.name}: ${problem}`);
 }
 

@@ -57,7 +57,7 @@ export function allImports(sources: Sources): Import[] {
 
 /** The rooms in the order of the table in docs/contributing.md, with what its last column lets them import. */
 export function roomsOf(contributing: string): Rooms {
-  const rows = [...contributing.matchAll(/^\| `src\/(\w+)\/` \|.*\| ([^|]*) \|$/gm)];
+  const rows = [...contributing.matchAll(/^\| `src\/(\w+)\/` +\|.*\|([^|]*)\|$/gm)];
   const names = rows.map(([, name]) => name!);
   return new Map(rows.map(([, name, may], index) => [name!, allowed(may!.trim(), names.slice(index + 1))]));
 }
@@ -69,7 +69,7 @@ function allowed(may: string, below: string[]): Set<string> {
 
 /** The files that the table calls pure, below src/. */
 export function pureFilesOf(contributing: string): string[] {
-  const rows = contributing.matchAll(/^\| `src\/(\w+)\/` \|[^|]*Pure: ([^.|]*)\./gm);
+  const rows = contributing.matchAll(/^\| `src\/(\w+)\/` +\|[^|]*Pure: ([^.|]*)\./gm);
   return Array.from(rows).flatMap(([, room, names]) =>
     names!.split(', ').map((name) => `${room}/${name}.ts`),
   );
