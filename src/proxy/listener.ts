@@ -4,6 +4,7 @@ import { SHUTTING_DOWN, TOO_MANY_CONNECTIONS } from '../pop3/reply.ts';
 import type {
   Connection,
   ConnectionHandler,
+  KeepAlive,
   Listener,
   ListenOptions,
   ServerTls,
@@ -36,7 +37,12 @@ export type ListenerPolicy = {
 };
 
 /** What all sessions of a proxy share. */
-export type ProxyServices = LoginServices & { metrics: Metrics; limits: Limits };
+export type ProxyServices = LoginServices & {
+  metrics: Metrics;
+  limits: Limits;
+  /** For upstream connections; null where it is off. */
+  keepAlive: KeepAlive | null;
+};
 
 /** Where to listen, and the keepalive that each accepted connection inherits. */
 export type Endpoint = Omit<ListenOptions, 'accept'>;

@@ -111,6 +111,11 @@ export class Login {
   #open(account: Account): void {
     const upstream = this.#services.upstreamOf(account.domain);
     const { password } = this.facts.credentials;
+    if (couldNameMaster(upstream, account.localUser)) {
+      if (account.upstreamChecks) this.#reject('unknown-user');
+      else this.#finish({ result: 'unavailable', code: 'SYS/PERM' }, 'no-local-user');
+      return;
+    }
     this.facts.account = account;
     this.facts.upstream = upstream;
     this.#events.connecting();

@@ -100,7 +100,9 @@ export class Relay {
   closed(from: Connection, error: TransportError | null): void {
     this.#open--;
     const inOrder = error === null && this.#ended !== null;
-    if (!inOrder && this.#outcome === null) this.#lost(from);
+    // A side that had been ended may close without having ended itself first.
+    if (inOrder) this.#other(from).end();
+    else if (this.#outcome === null) this.#lost(from);
     if (this.#open === 0) this.#finish();
   }
 

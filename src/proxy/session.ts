@@ -15,6 +15,12 @@ import { SessionReport } from './session-report.ts';
 const CLOSING_MS = 5000;
 
 /**
+ * Most sessions are over within a second; a keepalive costs 10 to 20 µs, so that only an upstream connection which
+ * has lived longer than this gets it. The client's side inherits it from the listener for nothing.
+ */
+const KEEPALIVE_AFTER_MS = 60_000;
+
+/**
  * A client's connection from the accept to its end. Runs the effects of the protocol machine on the connection,
  * keeps the deadlines before the login, and hands both connections to a relay after it.
  */
@@ -33,6 +39,8 @@ export class Session {
   #login: Login | null = null;
   #upstream: OpenedUpstream | null = null;
   #relay: Relay | null = null;
+  /** The relay's upstream side. */
+  #relayed: Connection | null = null;
   /** The client does not read its replies: nothing more is answered until it does. */
   #blocked = false;
   /** The client has closed its sending side. */
@@ -190,7 +198,8 @@ export class Session {
   #startRelay(unread: Uint8Array): void {
     const { connection, rest } = this.#upstream!;
     this.#upstream = null;
-    this.#services.wheel.clear(this.#deadline);
+    this.#relayed = connection;
+    this.#services.wheel.set(this.#deadline, KEEPALIVE_AFTER_MS);
     this.#report.enter('transaction');
     this.#report.transferred(this.#connection.octetsOut, this.#connection.octetsIn);
     this.#relay = new Relay(
@@ -222,7 +231,8 @@ export class Session {
 
   /** Lines that came since have moved the limit; a login under way has deadlines of its own. */
   #expired(): void {
-    if (this.#closing) this.#connection.destroy();
+    if (this.#relayed !== null) this.#keepAlive(this.#relayed);
+    else if (this.#closing) this.#connection.destroy();
     else if (this.#login !== null) this.#services.wheel.set(this.#deadline, this.#services.limits.lineMs);
     else if (this.#due() > this.#services.wheel.now) this.#arm();
     else if (this.#handshakeAt !== null) {
@@ -233,6 +243,11 @@ export class Session {
       const whole = this.#services.wheel.now >= this.#startedAt + this.#services.limits.loginMs;
       this.#finish(whole ? 'login-timeout' : 'line-timeout', TIMED_OUT);
     }
+  }
+
+  #keepAlive(upstream: Connection): void {
+    const { transport, keepAlive } = this.#services;
+    if (keepAlive !== null) transport.keepAlive(upstream, keepAlive);
   }
 
   #shutDown(): void {

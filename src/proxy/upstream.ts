@@ -93,6 +93,17 @@ export function loginPlan(
   }
 }
 
+/** Dovecot's own choice; what a mailstore with master users takes for one unless it is told otherwise. */
+const USUAL_SEPARATOR = '*';
+
+/**
+ * Whether the mailstore could read a master user in this name: with `victim*master` for a userid, whoever knows or
+ * guesses the master's password would be let in as anybody.
+ */
+export function couldNameMaster({ login }: Upstream, localUser: string): boolean {
+  return localUser.includes(login.mode === 'master' ? login.separator : USUAL_SEPARATOR);
+}
+
 /** Opens one logged-in session at a mailstore, under one deadline. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
   readonly #upstream: Upstream;

@@ -1,0 +1,39 @@
+import type { Config, ListenerConfig } from '../config/schema.ts';
+import { type AuthorizationPolicy, authorizationPolicy } from '../pop3/capability.ts';
+import type { ListenerPolicy } from '../proxy/listener.ts';
+import type { ListenerCertificates } from './certificates.ts';
+import { networkTest } from './networks.ts';
+
+/** Announced before the login, so they must hold after it: every mailstore in use has them. */
+const CAPABILITIES = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'];
+
+export function listenerPolicy(
+  listener: ListenerConfig,
+  config: Config,
+  certificates: ListenerCertificates,
+): ListenerPolicy {
+  return {
+    name: listener.name,
+    tls: listener.tls,
+    serverTls: () => certificates.of(listener.name),
+    plaintextAllowed: plaintextRule(listener.plaintextAuth),
+    authorization: authorization(listener, config),
+  };
+}
+
+function authorization(listener: ListenerConfig, { limits }: Config): AuthorizationPolicy {
+  return authorizationPolicy({
+    banner: 'POP3 ready',
+    capabilities: CAPABILITIES,
+    implementation: 'teapop-proxy',
+    mechanisms: ['PLAIN', 'LOGIN'],
+    stls: listener.tls === 'starttls',
+    loginAttempts: limits.loginAttempts,
+    badCommands: limits.badCommands,
+  });
+}
+
+function plaintextRule(rule: ListenerConfig['plaintextAuth']): (address: string) => boolean {
+  if (rule === 'always') return () => true;
+  return rule === 'never' ? () => false : networkTest(rule);
+}

@@ -1,0 +1,201 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import { createVerifier, type Verifier } from '../auth/verifier.ts';
+import type { Config, ListenerConfig } from '../config/schema.ts';
+import type { Secrets } from '../config/secrets.ts';
+import { type Admin, startAdmin } from '../ops/admin.ts';
+import { watchEventLoop } from '../ops/event-loop.ts';
+import type { Log } from '../ops/log.ts';
+import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { DeadlineWheel } from '../proxy/deadlines.ts';
+import { SessionSet } from '../proxy/listener.ts';
+import { Resolver } from '../proxy/resolver.ts';
+import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
+import { openAuthenticator } from './authenticator.ts';
+import { ListenerCertificates } from './certificates.ts';
+import { listenerPolicy } from './listener-policy.ts';
+import { openTables, type Tables } from './tables.ts';
+import { loadUpstreams, upstreamRule } from './upstreams.ts';
+
+export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
+
+/** Where a listener listens in fact: the port that the system chose where the config says 0. */
+export type Bound = { name: string; address: string; port: number };
+
+/**
+ * One running proxy: the only place where its parts are constructed, drained and reloaded.
+ */
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #wheel = new DeadlineWheel();
+  readonly #verifier: Verifier;
+  readonly #metrics: Metrics;
+  readonly #certificates: ListenerCertificates;
+  readonly #unwatch: () => void;
+  #state: 'starting' | 'serving' | 'draining' = 'starting';
+  #tables: Tables | null = null;
+  #sessions: SessionSet | null = null;
+  #admin: Admin | null = null;
+  #listeners: { bound: Bound; listener: Listener }[] = [];
+
+  private constructor(options: ServerOptions) {
+    const { config, transport, log } = options;
+    this.#options = options;
+    this.#verifier = createVerifier(config.passwords);
+    this.#certificates = new ListenerCertificates(config, transport);
+    this.#metrics = createMetrics({
+      listeners: config.listeners.map(({ name }) => name),
+      upstreams: config.upstreams.map(({ name }) => name),
+      version: packageJson.version,
+      states: {
+        tables: () => this.#tableState(),
+        redisUp: () => this.#tables?.redisUp() ?? null,
+        verifyQueue: () => this.#verifier,
+        logLinesDropped: () => log.dropped,
+      },
+    });
+    this.#unwatch = watchEventLoop((seconds) => this.#metrics.eventLoopLag(seconds));
+  }
+
+  /**
+   * Resolves when every listener listens. Rejects with an Error that says what cannot be used or bound; nothing
+   * is left running then.
+   */
+  static async start(options: ServerOptions): Promise<Server> {
+    const server = new Server(options);
+    try {
+      await server.#start();
+    } catch (error) {
+      await server.#release();
+      throw error;
+    }
+    return server;
+  }
+
+  get bound(): readonly Bound[] {
+    return this.#listeners.map(({ bound }) => bound);
+  }
+
+  /** Where health and metrics are served; null where they are not. */
+  get admin(): { address: string; port: number } | null {
+    return this.#admin && { address: this.#admin.address, port: this.#admin.port };
+  }
+
+  /** Reads certificates and tables anew. What cannot be read is logged and stays as it was; sessions go on. */
+  async reload(): Promise<void> {
+    const { log } = this.#options;
+    const parts = { certificates: () => this.#certificates.load(), tables: () => this.#tables!.reload() };
+    for (const [part, load] of Object.entries(parts)) {
+      try {
+        await load();
+        log.event('info', 'reloaded', { part });
+      } catch (error) {
+        log.event('error', 'reload-failed', { part, detail: (error as Error).message });
+      }
+    }
+  }
+
+  /**
+   * Stops accepting at once, lets sessions finish for the grace time, then releases everything. Health and
+   * metrics answer to the end.
+   */
+  async stop(): Promise<void> {
+    const { config, log } = this.#options;
+    this.#state = 'draining';
+    log.event('info', 'draining', { sessions: this.#sessions?.size ?? 0 });
+    await this.#closeListeners();
+    await this.#sessions?.drain(config.shutdown.grace);
+    await this.#release();
+    log.event('info', 'stopped');
+    await log.flush();
+  }
+
+  async #start(): Promise<void> {
+    const { config, secrets, transport, log } = this.#options;
+    if (config.admin !== null) {
+      this.#admin = await startAdmin({
+        ...config.admin,
+        readiness: () => this.#unready(),
+        metrics: this.#metrics,
+      });
+    }
+    await this.#certificates.load();
+    const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
+    this.#tables = await openTables(config, secrets, log);
+    this.#sessions = new SessionSet({
+      transport,
+      wheel: this.#wheel,
+      resolver: new Resolver(),
+      authenticator: await openAuthenticator(config, this.#tables.store, this.#verifier, log),
+      upstreamOf: upstreamRule(config, upstreams),
+      failureDelayMs: config.limits.failureDelay,
+      metrics: this.#metrics,
+      log,
+      keepAlive: keepAliveOf(config),
+      limits: {
+        loginMs: config.limits.loginTime,
+        lineMs: config.limits.lineTime,
+        handshakeMs: config.limits.handshakeTime,
+        sessionIdleMs: config.limits.sessionIdle,
+        connections: config.limits.connections,
+      },
+    });
+    for (const listener of config.listeners) await this.#listen(this.#sessions, listener);
+    this.#state = 'serving';
+  }
+
+  async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
+    const policy = listenerPolicy(config, this.#options.config, this.#certificates);
+    const keepAlive = keepAliveOf(this.#options.config);
+    const listener = await sessions.listen(policy, {
+      address: config.address,
+      port: config.port,
+      ...(keepAlive === null ? {} : { keepAlive }),
+    });
+    const bound = { name: config.name, address: listener.address, port: listener.port };
+    this.#listeners.push({ bound, listener });
+    this.#options.log.event('info', 'listening', { ...bound, tls: config.tls });
+  }
+
+  /** Why no login should be sent here now. */
+  #unready(): string[] {
+    if (this.#state !== 'serving') return [this.#state];
+    const status = this.#tables!.store.status();
+    return status.usable ? [] : [`tables: ${status.detail}`];
+  }
+
+  #tableState() {
+    const status = this.#tables?.store.status();
+    const publishedAt = status?.publishedAt ?? null;
+    return {
+      ageSeconds: publishedAt === null ? null : Math.max(0, (Date.now() - publishedAt) / 1000),
+      domains: status?.domains ?? null,
+      users: status?.users ?? null,
+      usable: status?.usable ?? false,
+    };
+  }
+
+  async #closeListeners(): Promise<void> {
+    await Promise.all(this.#listeners.map(({ listener }) => listener.close()));
+    this.#listeners = [];
+  }
+
+  async #release(): Promise<void> {
+    await this.#closeListeners();
+    await this.#tables?.store.close();
+    await this.#admin?.close();
+    this.#unwatch();
+    this.#wheel.stop();
+  }
+}
+
+/** The config has milliseconds, the system takes whole seconds. */
+function keepAliveOf({ keepalive }: Config): KeepAlive | null {
+  if (keepalive === null) return null;
+  const seconds = (ms: number) => Math.round(ms / 1000);
+  return {
+    idle: seconds(keepalive.idle),
+    interval: seconds(keepalive.interval),
+    count: keepalive.count,
+    userTimeout: seconds(keepalive.userTimeout),
+  };
+}

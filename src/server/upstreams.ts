@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import type { Config, UpstreamConfig } from '../config/schema.ts';
+import type { LoginMode, Upstream } from '../proxy/upstream.ts';
+import type { ClientTls, Transport } from '../transport/transport.ts';
+
+/** No mailstore in use needs less. */
+const MIN_TLS = 'TLSv1.2';
+
+/** @returns the mailstore of a domain: the one that the config names for it, else the first */
+export function upstreamRule(config: Config, upstreams: readonly Upstream[]): (domain: string) => Upstream {
+  const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+  const fallback = upstreams[0]!;
+  return (domain) => byName.get(config.tables.domains.get(domain)?.upstream ?? '') ?? fallback;
+}
+
+/**
+ * The mailstores of the config with their passwords and certificates in hand. Rejects with an Error that names the file.
+ * @param password the password of an upstream's login, as an octet string; asked only of those that have one
+ */
+export function loadUpstreams(
+  config: Config,
+  transport: Transport,
+  password: (upstream: string) => string,
+): Promise<Upstream[]> {
+  return Promise.all(
+    config.upstreams.map(async (upstream): Promise<Upstream> => {
+      const { name, host, port, tls, timeout } = upstream;
+      const clientTls = tls === 'off' ? null : await clientContext(upstream, transport);
+      return { name, host, port, tls, clientTls, login: loginMode(upstream, password), timeoutMs: timeout };
+    }),
+  );
+}
+
+async function clientContext(upstream: UpstreamConfig, transport: Transport): Promise<ClientTls> {
+  return transport.clientTls({
+    ca: upstream.caFile === null ? null : await readFile(upstream.caFile, 'utf8'),
+    serverName: upstream.serverName ?? upstream.host,
+    verify: upstream.verify,
+    minVersion: MIN_TLS,
+  });
+}
+
+function loginMode({ name, login }: UpstreamConfig, password: (upstream: string) => string): LoginMode {
+  switch (login.mode) {
+    case 'passthrough':
+      return { mode: 'passthrough' };
+    case 'master':
+      return { mode: 'master', user: login.user, separator: login.separator, password: password(name) };
+    case 'plain':
+      return { mode: 'plain', user: login.user, password: password(name) };
+    case 'secret':
+      return { mode: 'secret', password: password(name) };
+  }
+}

@@ -1,0 +1,164 @@
+import type { Authenticator, Decision } from '../../src/auth/authenticator.ts';
+import { createLog } from '../../src/ops/log.ts';
+import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
+import { authorizationPolicy } from '../../src/pop3/capability.ts';
+import type { Credentials } from '../../src/pop3/sasl.ts';
+import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
+import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
+import { Resolver } from '../../src/proxy/resolver.ts';
+import type { LoginMode, Upstream } from '../../src/proxy/upstream.ts';
+import { pickTransport } from '../../src/transport/pick.ts';
+import type { Listener, ServerTls, Transport } from '../../src/transport/transport.ts';
+import type { TestCertificate } from './tls.ts';
+
+/** Deadlines short enough for a test, long enough for a loaded machine. */
+const LIMITS: Limits = {
+  loginMs: 20_000,
+  lineMs: 10_000,
+  handshakeMs: 5_000,
+  sessionIdleMs: 60_000,
+  connections: 100,
+};
+
+export type TestProxyOptions = {
+  upstream: { port: number } & Partial<Upstream>;
+  /** How the proxy logs in upstream; the default is one password for all, 'upstream-secret'. */
+  login?: LoginMode;
+  /** Decides logins; the default takes `john` with `secret`. */
+  decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
+  tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
+  plaintext?: boolean;
+  limits?: Partial<Limits>;
+  failureDelayMs?: number;
+  transport?: Transport;
+};
+
+/** The proxy room on real sockets, with an authenticator of the test's own. */
+export type TestProxy = {
+  port: number;
+  sessions: SessionSet;
+  metrics: Metrics;
+  /** The session records logged so far. */
+  records(): SessionLine[];
+  /** Resolves when so many sessions have been logged. */
+  logged(count: number): Promise<SessionLine[]>;
+  /** All log lines. */
+  lines: string[];
+  listener: Listener;
+  close(): Promise<void>;
+};
+
+export type SessionLine = {
+  event: string;
+  login: string | null;
+  local_user: string | null;
+  result: string;
+  reason: string;
+  end: string;
+  command: string | null;
+  attempts: number;
+  tls: { version: string } | null;
+  octets: { to_client: number; to_upstream: number };
+};
+
+export function accepted(localUser: string, upstreamChecks = false): Decision {
+  return { result: 'accepted', account: { localUser, mailbox: '', domain: '', upstreamChecks } };
+}
+
+function johnOnly({ user, password }: Credentials): Decision {
+  if (user === 'john' && password === 'secret') return accepted('johnacme');
+  return { result: 'rejected', reason: 'wrong-password' };
+}
+
+export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
+  const transport = options.transport ?? (await pickTransport());
+  const lines: string[] = [];
+  const log = createLog({ level: 'debug', write: (text) => void lines.push(...text.trimEnd().split('\n')) });
+  const metrics = createMetrics({
+    listeners: ['test'],
+    upstreams: ['mailstore'],
+    version: '0',
+    states: {
+      tables: () => ({ ageSeconds: null, domains: null, users: null, usable: true }),
+      redisUp: () => null,
+      verifyQueue: () => ({ waiting: 0, running: 0 }),
+      logLinesDropped: () => 0,
+    },
+  });
+  const wheel = new DeadlineWheel(10);
+  const upstream: Upstream = {
+    name: 'mailstore',
+    host: '127.0.0.1',
+    tls: 'off',
+    clientTls: null,
+    login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
+    timeoutMs: 5_000,
+    ...options.upstream,
+  };
+  const decide = options.decide ?? johnOnly;
+  const authenticator: Authenticator = {
+    authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
+  };
+  const sessions = new SessionSet({
+    transport,
+    wheel,
+    resolver: new Resolver(),
+    authenticator,
+    upstreamOf: () => upstream,
+    failureDelayMs: options.failureDelayMs ?? 0,
+    metrics,
+    log,
+    keepAlive: null,
+    limits: { ...LIMITS, ...options.limits },
+  });
+  const listener = await sessions.listen(policy(options, transport), { address: '127.0.0.1', port: 0 });
+  const records = () => lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'session');
+  return {
+    port: listener.port,
+    sessions,
+    metrics,
+    records,
+    async logged(count) {
+      for (let tries = 0; tries < 500 && records().length < count; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await log.flush();
+      return records();
+    },
+    lines,
+    listener,
+    async close() {
+      await listener.close();
+      await sessions.drain(0);
+      wheel.stop();
+    },
+  };
+}
+
+function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy {
+  const { tls, plaintext = true } = options;
+  const serverTls: ServerTls | null =
+    tls === undefined
+      ? null
+      : transport.serverTls({
+          certificates: [tls.certificate],
+          minVersion: 'TLSv1.2',
+          ciphers: null,
+          alpn: ['pop3'],
+        });
+  return {
+    name: 'test',
+    tls: tls?.mode ?? 'off',
+    serverTls: () => serverTls!,
+    plaintextAllowed: () => plaintext,
+    authorization: authorizationPolicy({
+      banner: 'ready',
+      capabilities: ['TOP', 'UIDL', 'PIPELINING'],
+      implementation: 'test',
+      mechanisms: ['PLAIN', 'LOGIN'],
+      stls: tls?.mode === 'starttls',
+      loginAttempts: 3,
+      badCommands: 5,
+    }),
+  };
+}

@@ -1,0 +1,96 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+
+/** What a scripted mailstore does with one connection: everything that no real server can be made to do. */
+export type Script = (connection: ScriptedConnection) => Promise<void> | void;
+
+/** The mailstore's side of a connection. Octet strings. */
+export class ScriptedConnection {
+  readonly socket: Socket;
+  /** Everything that the proxy has sent. */
+  received = '';
+  ended = false;
+  closed = false;
+  #read = 0;
+  #wake: () => void = () => {};
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on('data', (octets: Buffer) => {
+      this.received += octets.toString('latin1');
+      this.#wake();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      this.#wake();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.closed = true;
+      this.#wake();
+    });
+  }
+
+  send(text: string): void {
+    this.socket.write(Buffer.from(text, 'latin1'));
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  /** The next line from the proxy without its CRLF; null when the connection ends first. */
+  async line(): Promise<string | null> {
+    await this.until(() => this.received.includes('\r\n', this.#read) || this.ended || this.closed);
+    const end = this.received.indexOf('\r\n', this.#read);
+    if (end === -1) return null;
+    const line = this.received.slice(this.#read, end);
+    this.#read = end + 2;
+    return line;
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Answers USER and PASS with +OK. */
+  async logIn(): Promise<void> {
+    this.send('+OK ready\r\n');
+    await this.line();
+    this.send('+OK\r\n');
+    await this.line();
+    this.send('+OK logged in\r\n');
+  }
+}
+
+export type ScriptedMailstore = {
+  port: number;
+  connections: ScriptedConnection[];
+  close(): Promise<void>;
+};
+
+export async function startScriptedMailstore(script: Script): Promise<ScriptedMailstore> {
+  const connections: ScriptedConnection[] = [];
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    const connection = new ScriptedConnection(socket);
+    connections.push(connection);
+    void script(connection);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections,
+    async close() {
+      for (const { socket } of connections) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
