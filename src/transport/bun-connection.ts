@@ -218,9 +218,19 @@ export class BunConnection implements Connection {
       else if (this.queued > 0) this.#fault ??= UNSENT;
     }
     this.#phase = 'closed';
-    // A close in order comes behind what the owner has not read yet; a loss at once.
-    if (this.#fault === null && this.#held !== null && !this.#deaf) this.#hold('close');
+    if (this.#fault === null && !this.#deaf) this.#closeInOrder();
     else this.#report();
+  }
+
+  /** Behind what the owner has not read yet; Bun closes on the peer's end without a word where ours was first. */
+  #closeInOrder(): void {
+    if (this.#paused || this.#held !== null) {
+      this.#hold('end');
+      this.#hold('close');
+      return;
+    }
+    this.#peerHasEnded();
+    if (!this.#deaf) this.#report();
   }
 
   get #sendable(): boolean {
@@ -282,6 +292,7 @@ export class BunConnection implements Connection {
   }
 
   #peerHasEnded(): void {
+    if (this.#peerEnded) return;
     this.#peerEnded = true;
     this.handler.ended(this);
     if (this.#finished && this.#phase !== 'closed' && !this.#deaf) this.#call((socket) => socket.end());

@@ -48,6 +48,9 @@ export class NodeConnection implements Connection {
   #drainedDue = false;
   #ending = false;
   #paused = false;
+  /** Came while paused: node:net does not wait with them. */
+  #heldEnd = false;
+  #heldClose = false;
   readonly #written = () => this.#afterWrite();
 
   constructor(socket: Socket, standing: boolean, handler: ConnectionHandler, context: unknown) {
@@ -88,8 +91,8 @@ export class NodeConnection implements Connection {
 
   resume(): void {
     this.#paused = false;
-    if (this.#phase !== 'handshake' && (this.#tls === null || this.#phase === 'secure'))
-      this.#socket.resume();
+    if (this.#heldEnd) queueMicrotask(() => this.#deliverHeld());
+    else if (this.#tls === null || this.#phase === 'secure') this.#socket.resume();
   }
 
   startTls(tls: ServerTls | ClientTls): void {
@@ -131,6 +134,7 @@ export class NodeConnection implements Connection {
   onEnd(): void {
     if (this.#deaf) return;
     if (this.#phase === 'handshake') this.#break(HANDSHAKE_CUT);
+    else if (this.#paused) this.#heldEnd = true;
     else this.handler.ended(this);
   }
 
@@ -159,6 +163,19 @@ export class NodeConnection implements Connection {
   onClose(socket: Socket): void {
     if (socket !== this.#socket || this.#phase === 'closed') return;
     if (this.#phase === 'handshake' && !this.#deaf) this.#fault ??= HANDSHAKE_CUT;
+    if (this.#heldEnd && !this.#deaf) this.#heldClose = true;
+    else this.#report();
+  }
+
+  #deliverHeld(): void {
+    if (this.#paused || this.#deaf || !this.#heldEnd) return;
+    this.#heldEnd = false;
+    this.handler.ended(this);
+    if (this.#heldClose) this.#report();
+  }
+
+  #report(): void {
+    if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#deaf = true;
     this.#outbox.clear();
@@ -208,7 +225,8 @@ export class NodeConnection implements Connection {
   #abandon(): void {
     this.#deaf = true;
     this.#outbox.clear();
-    this.#socket.destroy();
+    if (this.#heldClose) queueMicrotask(() => this.#report());
+    else this.#socket.destroy();
   }
 }
 

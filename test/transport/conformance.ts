@@ -1,0 +1,30 @@
+/** What every transport on real sockets has to keep; run by a file for each of them. */
+import type { Transport } from '../../src/transport/transport.ts';
+import { temporaryCertificates } from '../support/tls.ts';
+import type { Tls } from './probe.ts';
+import { streamCases } from './streams.ts';
+
+const MIB = 1_048_576;
+
+/** What Linux lets a send buffer grow to (net.ipv4.tcp_wmem, 4 MiB) and twice as much; a receive buffer grows by reading. */
+const STREAMS = { volume: 100 * MIB, inFlight: 12 * MIB };
+
+export function conformance(transport: Transport): void {
+  const certificates = temporaryCertificates();
+  const server = transport.serverTls({
+    certificates: [certificates.ecdsa, certificates.rsa],
+    minVersion: 'TLSv1.2',
+    ciphers: null,
+    alpn: ['pop3'],
+  });
+  const client = transport.clientTls({
+    ca: certificates.ca,
+    serverName: 'mail.test',
+    verify: true,
+    minVersion: 'TLSv1.2',
+  });
+  const tls: Tls = { server, client };
+
+  streamCases(transport, () => null, 'plain', STREAMS);
+  streamCases(transport, () => tls, 'TLS', STREAMS);
+}

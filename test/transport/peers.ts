@@ -1,0 +1,64 @@
+/** Peers that share no code with the transports: Python's sockets and ssl, and openssl's client. */
+import { spawn } from 'node:child_process';
+
+const PATIENCE = 15_000;
+
+export type Outcome = { code: number | null; output: string };
+
+/** Runs a program to its end; `input` comes at once, or after the given delays. */
+export async function run(command: string, args: readonly string[], input = ''): Promise<Outcome> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  let output = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  child.stderr.on('data', (data) => {
+    output += data;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  clearTimeout(late);
+  return { code, output };
+}
+
+/** What every script below begins with. `port` is its only argument that is always there. */
+const PRELUDE = `
+import socket, ssl, struct, sys, time, threading, hashlib
+port = int(sys.argv[1])
+def connect():
+    return socket.create_connection(('127.0.0.1', port), timeout=10)
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    s.close()
+def line(s):
+    got = b''
+    while not got.endswith(b'\\n'):
+        more = s.recv(1)
+        if not more: break
+        got += more
+    return got
+def exactly(s, n):
+    got = 0
+    while got < n:
+        more = s.recv(min(65536, n - got))
+        if not more: break
+        got += len(more)
+    return got
+def everything(s):
+    got = 0
+    while True:
+        more = s.recv(65536)
+        if not more: return got
+        got += len(more)
+def trusting():
+    c = ssl.create_default_context()
+    c.check_hostname = False
+    c.verify_mode = ssl.CERT_NONE
+    return c
+`;
+
+export function python(script: string, ...args: (string | number)[]): Promise<Outcome> {
+  return run('python3', ['-c', PRELUDE + script, ...args.map(String)]);
+}
