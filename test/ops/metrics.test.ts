@@ -84,6 +84,7 @@ test('a session is in one phase at a time and in none at its end', async () => {
     if (index > 0) subject.phase(PHASES[index - 1]!, phase);
     assert.deepEqual(await inPhase(), phase === 'closed' ? [] : [phase]);
   }
+  assert.doesNotMatch(await subject.text(), /teapop_proxy_sessions\{phase="(closed|other)"/);
 });
 
 test('logins, ends, handshakes and upstream failures are counted by cause', async () => {
