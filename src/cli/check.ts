@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { fileFindings } from '../config/files.ts';
-import { configFile, type LoadedConfig, loadConfig, sorted } from '../config/load.ts';
-import { type ConfigError, formatError } from '../config/problem.ts';
+import { configFile, type Failure, type ParsedConfig, readConfig, report } from '../config/load.ts';
+import { formatError } from '../config/problem.ts';
+import type { Config } from '../config/schema.ts';
+import { loadSecrets } from '../config/secrets.ts';
 import { type CommandIo, EXIT } from './io.ts';
 
 export const USAGE = `usage: teapop-proxy check [--config FILE]
@@ -31,24 +33,26 @@ export async function check(argv: string[], io: CommandIo): Promise<number> {
 }
 
 function checkFile(file: string, io: CommandIo): number {
-  const loaded = loadConfig(file, io.env);
-  const { errors, warnings } =
-    'errors' in loaded ? loaded : sorted(loaded.source, fileFindings(loaded.config, Date.now()));
-  const doubts = 'errors' in loaded ? warnings : [...loaded.warnings, ...warnings];
-  for (const problem of [...errors, ...doubts]) io.err(`${formatError(problem)}\n`);
-  if (errors.length === 0 && !('errors' in loaded)) {
-    io.out(`${summary(file, loaded, doubts)}\n`);
-    return EXIT.ok;
+  const parsed = readConfig(file);
+  const { errors, warnings } = 'errors' in parsed ? parsed : checkNamedFiles(parsed, io);
+  for (const problem of [...errors, ...warnings]) io.err(`${formatError(problem)}\n`);
+  if ('errors' in parsed || errors.length > 0) {
+    io.err(`${file}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`);
+    return EXIT.failed;
   }
-  io.err(`${file}: ${count(errors, 'error')}, ${count(doubts, 'warning')}\n`);
-  return EXIT.failed;
+  io.out(`${file} is good: ${summary(parsed.config)}, ${count(warnings, 'warning')}\n`);
+  return EXIT.ok;
 }
 
-function summary(file: string, { config }: LoadedConfig, warnings: ConfigError[]): string {
-  const { listeners, upstreams, tables, redis } = config;
+function checkNamedFiles({ config, source, warnings }: ParsedConfig, io: CommandIo): Failure {
+  const { findings } = loadSecrets(config, io.env);
+  const found = report(source, [...findings, ...fileFindings(config, Date.now())]);
+  return { errors: found.errors, warnings: [...warnings, ...found.warnings] };
+}
+
+function summary({ listeners, upstreams, tables, redis }: Config): string {
   const source = tables.source === 'redis' ? `redis at ${redis.host} port ${redis.port}` : tables.domainTable;
-  const parts = [count(listeners, 'listener'), count(upstreams, 'upstream'), `tables from ${source}`];
-  return `${file} is good: ${[...parts, count(warnings, 'warning')].join(', ')}`;
+  return [count(listeners, 'listener'), count(upstreams, 'upstream'), `tables from ${source}`].join(', ');
 }
 
 function count(items: readonly unknown[], noun: string): string {

@@ -18,6 +18,7 @@ export function localUser() {
   return z
     .string({ error: expected })
     .regex(template, expected)
+    .meta({ title: 'rule or template' })
     .describe(
       "What names the local account: mailbox (the mailbox path's last part), userid, uid, or a template " +
         `with ${names}, such as "{userid}-{domain}".`,
@@ -25,7 +26,7 @@ export function localUser() {
 }
 
 const domain = section({
-  local_user: localUser().nullable().default(null),
+  local_user: localUser().nullable().default(null).describe('As `tables.local_user`; null for that one.'),
   upstream: label()
     .nullable()
     .default(null)

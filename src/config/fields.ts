@@ -59,22 +59,23 @@ export function sectionOrOff<Shape extends z.ZodRawShape>(shape: Shape, descript
 /** A whole number with a unit, in milliseconds afterwards. */
 export function duration(standard: string, least: string, most: string, description: string) {
   const expected = say('expected a duration', 'write a whole number and a unit: 500ms, 30s, 10m, 24h');
-  return quantity(DURATION, expected, parseDuration, [least, most], standard, description);
+  return quantity('duration', DURATION, expected, parseDuration, [least, most], standard, description);
 }
 
 /** The same for what the system counts in seconds. */
 export function seconds(standard: string, least: string, most: string, description: string) {
   const expected = say('expected whole seconds', 'write a whole number and a unit: 30s, 10m, 24h');
-  return quantity(SECONDS, expected, parseDuration, [least, most], standard, description);
+  return quantity('whole seconds', SECONDS, expected, parseDuration, [least, most], standard, description);
 }
 
 /** A whole number with a unit, in octets afterwards. */
 export function size(standard: string, least: string, most: string, description: string) {
   const expected = say('expected a size', 'write a whole number and a unit: 512B, 64KiB, 19MiB, 1GiB');
-  return quantity(SIZE, expected, parseSize, [least, most], standard, description);
+  return quantity('size', SIZE, expected, parseSize, [least, most], standard, description);
 }
 
 function quantity(
+  title: string,
   pattern: RegExp,
   expected: string,
   parse: (text: string) => number,
@@ -85,6 +86,7 @@ function quantity(
   return z
     .string({ error: expected })
     .regex(pattern, expected)
+    .meta({ title })
     .transform((text, context) => {
       const value = parse(text);
       if (value < parse(least) || value > parse(most)) {
@@ -109,13 +111,19 @@ export function flag(standard: boolean, description: string) {
 /** A name that ends up in logs and metric labels. */
 export function label() {
   const expected = say('expected a name', 'up to 32 of the characters a-z, 0-9, _ and -');
-  return z.string({ error: expected }).regex(/^[a-z0-9_-]{1,32}$/, expected);
+  return z
+    .string({ error: expected })
+    .regex(/^[a-z0-9_-]{1,32}$/, expected)
+    .meta({ title: 'name' });
 }
 
 /** Relative paths would depend on where the service was started. */
 export function path() {
   const expected = say('expected an absolute path', 'write the whole path, from the leading slash on');
-  return z.string({ error: expected }).regex(/^\/[^\x00-\x1f]+$/, expected);
+  return z
+    .string({ error: expected })
+    .regex(/^\/[^\x00-\x1f]+$/, expected)
+    .meta({ title: 'absolute path' });
 }
 
 /** The name of an environment variable; the pattern keeps a password written here by mistake out of it. */
@@ -124,12 +132,18 @@ export function variable() {
     'expected the name of an environment variable',
     'capital letters, digits and _; the variable holds the secret, not this file',
   );
-  return z.string({ error: expected }).regex(/^[A-Z_][A-Z0-9_]{0,127}$/, expected);
+  return z
+    .string({ error: expected })
+    .regex(/^[A-Z_][A-Z0-9_]{0,127}$/, expected)
+    .meta({ title: 'name of an environment variable' });
 }
 
 export function ipAddress() {
   const expected = say('expected an IP address', 'such as "::", 0.0.0.0 or 127.0.0.1; no brackets, no port');
-  return z.string({ error: expected }).refine((text) => isIP(text) !== 0, expected);
+  return z
+    .string({ error: expected })
+    .refine((text) => isIP(text) !== 0, expected)
+    .meta({ title: 'IP address' });
 }
 
 export function host() {
@@ -139,17 +153,23 @@ export function host() {
   );
   const name =
     /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/;
-  return z.string({ error: expected }).refine((text) => isIP(text) !== 0 || name.test(text), expected);
+  return z
+    .string({ error: expected })
+    .refine((text) => isIP(text) !== 0 || name.test(text), expected)
+    .meta({ title: 'host name or IP address' });
 }
 
 export function network() {
   const expected = say('expected a network', 'such as 192.0.2.0/24 or 2001:db8::/32');
-  return z.string({ error: expected }).transform((text, context): Network => {
-    const parsed = parseNetwork(text);
-    if (parsed !== null) return parsed;
-    context.addIssue({ code: 'custom', input: text, message: expected });
-    return z.NEVER;
-  });
+  return z
+    .string({ error: expected })
+    .meta({ title: 'network' })
+    .transform((text, context): Network => {
+      const parsed = parseNetwork(text);
+      if (parsed !== null) return parsed;
+      context.addIssue({ code: 'custom', input: text, message: expected });
+      return z.NEVER;
+    });
 }
 
 /** What goes to the mailstore inside a line: a control character or a space there could become a second command. */

@@ -18,3 +18,8 @@ export function doubled(names: readonly string[], list: string): Finding[] {
     return [wrong([list, index, 'name'], 'a name given twice', hint, [[list, first, 'name']])];
   });
 }
+
+/** For messages that name the file already. */
+export function withoutQuote(finding: Finding): Finding {
+  return { ...finding, quote: 'no' };
+}

@@ -63,7 +63,7 @@ export const tls = optionalSection(
         (value) => value ?? [],
         z.array(certificate, { error: 'expected a list of certificate and key' }),
       )
-      .default([])
+      .prefault([])
       .describe(
         'For listeners with TLS. The first serves clients that ask for a name that none of them holds.',
       ),

@@ -9,6 +9,14 @@ import { validate } from './validate.ts';
 /** A setting for each of some thousand domains fits; a bigger file is another one, given by mistake. */
 export const LARGEST_FILE = 1024 * 1024;
 
+/** Where a package puts the config. */
+const USUAL_FILE = '/etc/teapop-proxy/teapop-proxy.yaml';
+
+/** The config that a command means: the one it was told, else that of TEAPOP_PROXY_CONFIG, else the usual one. */
+export function configFile(told: string | undefined, environment: Environment): string {
+  return told ?? environment.TEAPOP_PROXY_CONFIG ?? USUAL_FILE;
+}
+
 export type Failure = { errors: ConfigError[]; warnings: ConfigError[] };
 export type ParsedConfig = { config: Config; warnings: ConfigError[]; source: Source };
 export type LoadedConfig = ParsedConfig & { secrets: Secrets };
@@ -25,28 +33,33 @@ export function parseConfig(text: string, file: string): ParsedConfig | Failure 
   const syntax = source.reportSyntax();
   if (reading.syntax.some((problem) => problem.structural)) return { errors: syntax, warnings: [] };
   const { config, findings } = validate(reading.value ?? {});
-  const { errors, warnings } = sorted(source, [...reading.findings, ...findings]);
+  const { errors, warnings } = report(source, [...reading.findings, ...findings]);
   const all = [...syntax, ...errors].sort((one, other) => one.line - other.line || one.column - other.column);
   return config === null || all.length > 0 ? { errors: all, warnings } : { config, warnings, source };
 }
 
+/** Reads the config alone, none of the files that it names. */
+export function readConfig(file: string): ParsedConfig | Failure {
+  const text = readText(file);
+  return typeof text === 'string' ? parseConfig(text, file) : text;
+}
+
 /** Reads the config and the secrets that it names. Everything that is wrong with either comes back at once. */
 export function loadConfig(file: string, environment: Environment): LoadedConfig | Failure {
-  const text = readText(file);
-  if (typeof text !== 'string') return text;
-  const parsed = parseConfig(text, file);
+  const parsed = readConfig(file);
   if ('errors' in parsed) return parsed;
   const { secrets, findings } = loadSecrets(parsed.config, environment);
-  const { errors, warnings } = sorted(parsed.source, findings);
+  const { errors, warnings } = report(parsed.source, findings);
   const all = [...parsed.warnings, ...warnings];
   return errors.length > 0 ? { errors, warnings: all } : { ...parsed, secrets, warnings: all };
 }
 
-export function sorted(source: Source, findings: readonly Finding[]): Failure {
-  const reported = source.report(findings);
+/** Findings with their places, errors and warnings apart. */
+export function report(source: Source, findings: readonly Finding[]): Failure {
+  const all = source.report(findings);
   return {
-    errors: reported.filter((error) => error.severity === 'error'),
-    warnings: reported.filter((error) => error.severity === 'warning'),
+    errors: all.filter((error) => error.severity === 'error'),
+    warnings: all.filter((error) => error.severity === 'warning'),
   };
 }
 

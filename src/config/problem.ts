@@ -72,7 +72,10 @@ const SHOWN_COLUMNS = 100;
 
 function markedLine(excerpt: string, line: number, column: number): string[] {
   const start = column > SHOWN_COLUMNS ? column - SHOWN_COLUMNS / 2 : 0;
-  const shown = excerpt.slice(start, start + SHOWN_COLUMNS).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ');
+  const shown = excerpt
+    .slice(start, start + SHOWN_COLUMNS)
+    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ')
+    .trimEnd();
   const gutter = String(line).padStart(6);
   return [`${gutter} | ${shown}`, `${' '.repeat(6)} | ${' '.repeat(column - 1 - start)}^`];
 }

@@ -4,10 +4,10 @@ import { secretSource } from './login.ts';
 
 const redisTls = z
   .preprocess(
-    (value) => (value === true ? {} : value === 'off' ? false : value),
+    (value) => (value === 'off' ? false : value),
     z.union(
       [
-        z.literal(false),
+        z.boolean(),
         section({
           ca_file: path()
             .nullable()
@@ -23,7 +23,10 @@ const redisTls = z
       { error: 'expected false, true or settings' },
     ),
   )
-  .transform((value) => (value === false ? null : value))
+  .transform((value) => {
+    if (typeof value !== 'boolean') return value;
+    return value ? { caFile: null, serverName: null, verify: true } : null;
+  })
   .prefault(false)
   .describe('TLS towards Redis: false, true, or its settings.');
 

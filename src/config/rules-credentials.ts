@@ -47,7 +47,7 @@ function sourceRules(login: Password & { mode?: string }, path: Path, needed: bo
 }
 
 function redisRules({ redis, tables }: Config): Finding[] {
-  const findings = sourceRules(redis, ['redis'], redis.username !== null);
+  const findings = sourceRules(redis, ['redis'], false);
   if (tables.source === 'redis' && redis.tls === null && !isLoopback(redis.host)) {
     const hint = 'write tls: true, unless the network between is your own';
     findings.push(

@@ -1,46 +1,39 @@
 import { readFileSync, statSync } from 'node:fs';
-import { doubtful, wrong } from './finding.ts';
+import { doubtful, withoutQuote, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
-import { systemReason } from './system.ts';
+import { unreadable } from './system.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A POP3 command line has 255 octets (RFC 2449 §4); Redis takes more. */
-const LONGEST_SECRET = 4096;
+/** More than a password or a key with its chain ever has: another file, given by mistake. */
+const LARGEST_SECRET_FILE = 64 * 1024;
 
-/** Keeps a secret out of logs, errors and dumps: it shows itself to `reveal` alone. */
-export class Secret {
-  readonly #octets: string;
+/**
+ * The passwords that the proxy itself logs in with, octet strings. They are private fields: neither a dump nor
+ * JSON nor string conversion shows them, only the calls below, made where a password is about to be sent.
+ */
+export class Secrets {
+  readonly #redis: string | null;
+  readonly #upstreams: ReadonlyMap<string, string>;
 
-  /** @param octets octet string */
-  constructor(octets: string) {
-    this.#octets = octets;
+  constructor(redis: string | null, upstreams: ReadonlyMap<string, string>) {
+    this.#redis = redis;
+    this.#upstreams = upstreams;
   }
 
-  /** The octet string. For the call that sends it, never for a variable that lives on. */
-  reveal(): string {
-    return this.#octets;
+  /** For Redis; null where it asks for none. */
+  redis(): string | null {
+    return this.#redis;
   }
 
-  toString(): string {
-    return '[secret]';
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[secret]';
+  /** For an upstream's login. Throws for one with `login: passthrough`, which has none. */
+  upstream(name: string): string {
+    const password = this.#upstreams.get(name);
+    if (password === undefined) throw new Error(`upstream ${name} has no password`);
+    return password;
   }
 }
-
-export type Secrets = {
-  redis: Secret | null;
-  /** By the upstream's name; those with `login: passthrough` have none. */
-  upstreams: ReadonlyMap<string, Secret>;
-};
 
 /** Reads the secrets that the config names. One that cannot be had is an error at the setting that names it. */
 export function loadSecrets(
@@ -48,14 +41,14 @@ export function loadSecrets(
   environment: Environment,
 ): { secrets: Secrets; findings: Finding[] } {
   const findings: Finding[] = [];
-  const upstreams = new Map<string, Secret>();
+  const upstreams = new Map<string, string>();
   for (const [index, { name, login }] of config.upstreams.entries()) {
     if (login.mode === 'passthrough') continue;
     const secret = readSecret(login, ['upstreams', index, 'login', login.mode], environment, findings);
     if (secret !== null) upstreams.set(name, secret);
   }
   const redis = readSecret(config.redis, ['redis'], environment, findings);
-  return { secrets: { redis, upstreams }, findings };
+  return { secrets: new Secrets(redis, upstreams), findings: findings.map(withoutQuote) };
 }
 
 type Named = { passwordFile: string | null; passwordEnv: string | null };
@@ -65,14 +58,14 @@ function readSecret(
   section: Path,
   environment: Environment,
   findings: Finding[],
-): Secret | null {
+): string | null {
   if (from.passwordFile !== null) return fromFile(from.passwordFile, [...section, 'password_file'], findings);
   if (from.passwordEnv !== null)
     return fromVariable(from.passwordEnv, [...section, 'password_env'], environment, findings);
   return null;
 }
 
-function fromFile(file: string, path: Path, findings: Finding[]): Secret | null {
+function fromFile(file: string, path: Path, findings: Finding[]): string | null {
   const found = secretFileFindings(file, path);
   findings.push(...found);
   if (found.some((finding) => finding.severity === 'error')) return null;
@@ -91,9 +84,9 @@ export function secretFileFindings(file: string, path: Path): Finding[] {
     const { mode, size, isFile } = metadata(file);
     if (!isFile)
       return [wrong(path, `${file} is no regular file`, 'give the path of the file that holds the secret')];
-    if (size > LONGEST_SECRET)
-      return [wrong(path, `${file} has more than ${LONGEST_SECRET} octets`, 'is this the right file?')];
-    const open = (mode & 0o007) !== 0;
+    if (size > LARGEST_SECRET_FILE)
+      return [wrong(path, `${file} has more than ${LARGEST_SECRET_FILE} octets`, 'is this the right file?')];
+    const open = (mode & 0o006) !== 0;
     return open ? [doubtful(path, `everybody on this host can get at ${file}`, `chmod o= ${file}`)] : [];
   } catch (error) {
     return [unreadable(file, path, error)];
@@ -105,17 +98,12 @@ function metadata(file: string): { mode: number; size: number; isFile: boolean }
   return { mode: stats.mode, size: stats.size, isFile: stats.isFile() };
 }
 
-function unreadable(file: string, path: Path, error: unknown): Finding {
-  const hint = 'the user that the proxy runs as must be able to read it';
-  return wrong(path, `${file} cannot be read: ${systemReason(error)}`, hint);
-}
-
 function fromVariable(
   name: string,
   path: Path,
   environment: Environment,
   findings: Finding[],
-): Secret | null {
+): string | null {
   const value = environment[name];
   if (value === undefined) {
     findings.push(
@@ -127,7 +115,7 @@ function fromVariable(
 }
 
 /** A control character would end the line that carries the secret upstream, and begin a second command. */
-function usable(octets: string, holder: string, path: Path, findings: Finding[]): Secret | null {
+function usable(octets: string, holder: string, path: Path, findings: Finding[]): string | null {
   if (octets === '') {
     findings.push(wrong(path, `${holder} is empty`, 'it holds the secret and nothing else'));
     return null;
@@ -142,5 +130,5 @@ function usable(octets: string, holder: string, path: Path, findings: Finding[])
     );
     return null;
   }
-  return new Secret(octets);
+  return octets;
 }

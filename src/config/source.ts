@@ -68,7 +68,10 @@ export class Source {
       line,
       column,
       path: formatPath(finding.path),
-      value: whole && finding.quote === undefined && !isDelicate(finding.path) ? this.#quote(place) : null,
+      value:
+        whole && finding.quote === undefined && !this.#isDelicate(finding.path, place)
+          ? this.#quote(place)
+          : null,
       message: finding.message,
       hint: finding.hint,
       excerpt: this.#excerpt(line),
@@ -88,9 +91,16 @@ export class Source {
 
   #hide(finding: Finding): void {
     const place = finding.place ?? this.reading.places.get(placeKey(finding.path));
-    const delicate = finding.quote === 'hide' || isDelicate(finding.path);
-    if (place === undefined || finding.path.length === 0 || !delicate) return;
+    if (place === undefined || finding.path.length === 0) return;
+    if (finding.quote !== 'hide' && !this.#isDelicate(finding.path, place)) return;
     this.#hidden.push({ start: place.value, end: Math.max(place.end, place.value) });
+  }
+
+  /** A path behind `_file` is none: it only says where the secret is. */
+  #isDelicate(path: Path, place: Place): boolean {
+    const key = String(path.at(-1));
+    const named = key.endsWith('_file') && /^["']?\//.test(this.#text.slice(place.value, place.end));
+    return DELICATE_KEY.test(key) && !named;
   }
 
   #position(offset: number): { line: number; column: number } {
@@ -133,10 +143,6 @@ export class Source {
     if (holdsSecret(written) || /[\n\r]/.test(written)) return null;
     return written.length > LONGEST_QUOTE ? `${written.slice(0, LONGEST_QUOTE)}…` : written;
   }
-}
-
-function isDelicate(path: Path): boolean {
-  return DELICATE_KEY.test(String(path.at(-1)));
 }
 
 function holdsSecret(text: string): boolean {

@@ -41,7 +41,9 @@ export function editDistance(one: string, other: string): number {
   return last[other.length]!;
 }
 
+/** As much of JSON Schema as is used here. */
 export type Schema = {
+  title?: string;
   type?: string | string[];
   description?: string;
   default?: unknown;
@@ -56,14 +58,22 @@ export type Schema = {
   anyOf?: Schema[];
 };
 
+let known: Schema | undefined;
+
+/** Made once: it is asked for with every mistake. */
+function wholeSchema(): Schema {
+  known ??= jsonSchema() as Schema;
+  return known;
+}
+
 /** The settings that the section at this path has; none where it is no section. */
 export function settingsAt(path: Path): string[] {
   return schemasAt(path).flatMap((schema) => Object.keys(schema.properties ?? {}));
 }
 
 /** What the schema says of a path; more than one where a value may have several forms. */
-export function schemasAt(path: Path): Schema[] {
-  let found = forms(jsonSchema() as Schema);
+function schemasAt(path: Path): Schema[] {
+  let found = forms(wholeSchema());
   for (const step of path) found = found.flatMap((schema) => below(schema, step)).flatMap(forms);
   return found;
 }
@@ -79,8 +89,8 @@ function below(schema: Schema, step: string | number): Schema[] {
   return typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : [];
 }
 
-/** The sections that know a setting of this name: `redis.`, `upstreams[].`. */
-export function homesOf(name: string, schema = jsonSchema() as Schema, prefix = ''): string[] {
+/** The sections that know a setting of this name: `redis.host`, `upstreams[].host`. */
+export function homesOf(name: string, schema = wholeSchema(), prefix = ''): string[] {
   const homes: string[] = [];
   for (const form of forms(schema)) {
     if (Object.hasOwn(form.properties ?? {}, name)) homes.push(`${prefix}${name}`);
@@ -89,7 +99,7 @@ export function homesOf(name: string, schema = jsonSchema() as Schema, prefix = 
     }
     if (form.items !== undefined) homes.push(...homesOf(name, form.items, prefix.replace(/\.$/, '[].')));
     if (typeof form.additionalProperties === 'object') {
-      homes.push(...homesOf(name, form.additionalProperties, `${prefix}*.`));
+      homes.push(...homesOf(name, form.additionalProperties, `${prefix}DOMAIN.`));
     }
   }
   return homes;
