@@ -84,12 +84,13 @@ export class SessionSet {
     const empty = new Promise<void>((resolve) => {
       this.#empty = resolve;
     });
-    const cutOff = setTimeout(() => this.#abortAll(), graceMs);
+    const cutOff = setTimeout(() => this.abort(), graceMs);
     await empty;
     clearTimeout(cutOff);
   }
 
-  #abortAll(): void {
+  /** Cuts off every session at once. */
+  abort(): void {
     for (const session of this.#sessions) session.abort();
   }
 

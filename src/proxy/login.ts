@@ -7,6 +7,7 @@ import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
 import { outcomeOfOpening } from './reasons.ts';
 import {
+  couldNameMaster,
   loginPlan,
   type OpenFailure,
   type OpenResult,

@@ -109,6 +109,11 @@ export class Server {
     await log.flush();
   }
 
+  /** Ends a drain: cuts off the sessions that are left. */
+  abort(): void {
+    this.#sessions?.abort();
+  }
+
   async #start(): Promise<void> {
     const { config, secrets, transport, log } = this.#options;
     if (config.admin !== null) {

@@ -42,7 +42,7 @@ describe('losses', () => {
       assert.ok(part.startsWith(got), 'nothing but what the mailstore sent');
       await client.gone();
       const [record] = await proxy.logged(1);
-      assert.ok(['upstream-lost', 'upstream-closed'].includes(record?.end ?? ''), record?.end);
+      assert.ok(['upstream-lost', 'upstream-closed'].includes(String(record?.end)), String(record?.end));
     });
   });
 
