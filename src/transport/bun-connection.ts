@@ -331,6 +331,7 @@ export class BunConnection implements Connection {
   /** Closes both ways without waiting for anything; `closed` follows. */
   #abandon(): void {
     this.#deaf = true;
+    this.#dropQueued();
     const waiting = this.#phase !== 'closed' && this.#socket !== null;
     if (waiting) this.#call((socket) => socket.terminate());
     else queueMicrotask(() => this.#report());
@@ -340,8 +341,12 @@ export class BunConnection implements Connection {
     this.#phase = 'closed';
     this.#deaf = true;
     this.#held = null;
+    this.#dropQueued();
+    this.handler.closed(this, this.#fault);
+  }
+
+  #dropQueued(): void {
     this.#plainTail = null;
     this.#outbox.clear();
-    this.handler.closed(this, this.#fault);
   }
 }

@@ -65,7 +65,7 @@ export class NodeConnection implements Connection {
   }
 
   get queued(): number {
-    return this.#socket.writableLength + this.#outbox.octets;
+    return this.#deaf ? 0 : this.#socket.writableLength + this.#outbox.octets;
   }
 
   /** For keepalive; -1 where there is none. */

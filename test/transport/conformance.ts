@@ -1,6 +1,7 @@
 /** What every transport on real sockets has to keep; run by a file for each of them. */
 import type { Transport } from '../../src/transport/transport.ts';
 import { temporaryCertificates } from '../support/tls.ts';
+import { closingCases } from './closing.ts';
 import type { Tls } from './probe.ts';
 import { streamCases } from './streams.ts';
 
@@ -27,4 +28,5 @@ export function conformance(transport: Transport): void {
 
   streamCases(transport, () => null, 'plain', STREAMS);
   streamCases(transport, () => tls, 'TLS', STREAMS);
+  closingCases(transport, () => tls);
 }

@@ -62,3 +62,19 @@ def trusting():
 export function python(script: string, ...args: (string | number)[]): Promise<Outcome> {
   return run('python3', ['-c', PRELUDE + script, ...args.map(String)]);
 }
+
+/** A port on which the kernel answers no further connection: the accept queue is full and nobody accepts. */
+export async function silentPort(): Promise<{ port: number; stop: () => void }> {
+  const script = `
+queue = socket.socket(); queue.bind(('127.0.0.1', 0)); queue.listen(0)
+taken = [socket.socket() for _ in range(3)]
+for s in taken:
+    s.setblocking(False); s.connect_ex(queue.getsockname())
+print(queue.getsockname()[1], flush=True)
+sys.stdin.read()`;
+  const child = spawn('python3', ['-c', PRELUDE + script, '0'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const port = await new Promise<number>((resolve) =>
+    child.stdout.once('data', (data) => resolve(Number(data))),
+  );
+  return { port, stop: () => child.stdin.end() };
+}

@@ -68,8 +68,11 @@ export class Probe implements ConnectionHandler {
   call(action: (connection: Connection) => void): void {
     const outer = Probe.#inside;
     Probe.#inside = 'a call';
-    action(this.connection);
-    Probe.#inside = outer;
+    try {
+      action(this.connection);
+    } finally {
+      Probe.#inside = outer;
+    }
   }
 
   until(event: EventName): Promise<void> {
