@@ -1,4 +1,5 @@
-import type { ConnectionOptions } from 'node:tls';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
 import { TablesUnavailable } from './store.ts';
 
@@ -81,8 +82,11 @@ function clientOptions(settings: RedisSettings) {
 }
 
 function tlsOptions(tls: RedisTls, host: string): ConnectionOptions {
+  const name = tls.serverName ?? host;
   return {
-    servername: tls.serverName ?? host,
+    // RFC 6066 §3: an address is no server name; it is looked for in the certificate all the same.
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
     rejectUnauthorized: tls.verify,
     ...(tls.ca === null ? {} : { ca: tls.ca }),
   };

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { connectRedis, type RedisLink, retryDelay } from '../../src/tables/redis-client.ts';
+import { connectRedis, type RedisLink, type RedisTls, retryDelay } from '../../src/tables/redis-client.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
+import { freePort } from '../support/ports.ts';
 import { until } from '../support/process.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { redisAt } from '../support/site.ts';
+import { temporaryCertificates } from '../support/tls.ts';
 
 const PASSWORD = 'r3dis-S3cret';
 let server: RedisServer;
@@ -93,6 +95,39 @@ test('a killed server fails what is under way and what comes, at once, and is me
   await link.whenReady(5_000);
   assert.equal(link.problem(), null);
   assert.ok(changes > 0);
+});
+
+test('TLS is verified: the authority, and the name or address', async () => {
+  const certificates = temporaryCertificates();
+  const tlsPort = await freePort();
+  const { certificateFile, keyFile } = certificates.ecdsa;
+  const tlsServer = await startRedis([
+    ...['--tls-port', String(tlsPort), '--tls-cert-file', certificateFile, '--tls-key-file', keyFile],
+    ...['--tls-ca-cert-file', certificates.caFile, '--tls-auth-clients', 'no'],
+  ]);
+  const problemOf = async (tls: RedisTls) => {
+    const secure = connectRedis({ ...redisAt(tlsPort), tls });
+    const problem = await secure.whenReady(300).then(
+      async () => String(await secure.command('PING')),
+      (error: Error) => error.message,
+    );
+    secure.close();
+    return problem;
+  };
+  const { ca } = certificates;
+  try {
+    assert.equal(await problemOf({ ca, serverName: 'mail.test', verify: true }), 'PONG');
+    assert.equal(await problemOf({ ca, serverName: null, verify: true }), 'PONG');
+    assert.match(
+      await problemOf({ ca, serverName: 'other.test', verify: true }),
+      /other\.test|altnames|name/i,
+    );
+    assert.match(await problemOf({ ca, serverName: '127.0.0.2', verify: true }), /127\.0\.0\.2/);
+    assert.match(await problemOf({ ca: null, serverName: 'mail.test', verify: true }), /certificate/i);
+    assert.equal(await problemOf({ ca: null, serverName: null, verify: false }), 'PONG');
+  } finally {
+    await tlsServer.stop();
+  }
 });
 
 test('retries double up to a bound and are spread', () => {
