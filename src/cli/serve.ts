@@ -20,6 +20,8 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
   const loaded = readConfig(values.config, io);
   if (loaded === null) return EXIT.failed;
   const log = createLog(loaded.config.log);
+  // After a fault that ends the process, the lines that tell of it are still waiting.
+  process.on('exit', () => log.flushNow());
   const transport = await pickTransport(values.sockets === 'node' ? 'node' : 'auto');
   try {
     const server = await Server.start({ ...loaded, transport, log });
@@ -27,7 +29,6 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     log.event('error', 'not-started', { detail: (error as Error).message });
-    log.flushNow();
     return EXIT.failed;
   }
 }

@@ -77,7 +77,6 @@ export const UPSTREAM_FAILURES = [
   'unresolved',
   'refused',
   'unreachable',
-  'reset',
   'timeout',
   'tls',
   'certificate',

@@ -60,7 +60,6 @@ function reasonOf(failure: OpenFailure): LoginReason {
     case 'unresolved':
     case 'refused':
     case 'unreachable':
-    case 'reset':
       return 'upstream-unreachable';
     case 'timeout':
       return 'upstream-timeout';

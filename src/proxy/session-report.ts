@@ -96,7 +96,7 @@ export class SessionReport {
     this.#metrics.lookup(timings.lookup / 1000);
     if (timings.verify > 0) this.#metrics.verify(timings.verify / 1000);
     if (upstream === null || opened === null) return;
-    this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
+    if (opened.loginMs > 0) this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
     if (opened.ok) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
     else this.#metrics.upstreamFailed(upstream.name, countedFailure(opened.failure));
   }
