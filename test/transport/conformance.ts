@@ -2,6 +2,7 @@
 import type { Transport } from '../../src/transport/transport.ts';
 import { temporaryCertificates } from '../support/tls.ts';
 import { closingCases } from './closing.ts';
+import { handshakeCases } from './handshakes.ts';
 import type { Tls } from './probe.ts';
 import { streamCases } from './streams.ts';
 
@@ -24,9 +25,10 @@ export function conformance(transport: Transport): void {
     verify: true,
     minVersion: 'TLSv1.2',
   });
-  const tls: Tls = { server, client };
+  const tls: NonNullable<Tls> = { server, client };
 
   streamCases(transport, () => null, 'plain', STREAMS);
   streamCases(transport, () => tls, 'TLS', STREAMS);
   closingCases(transport, () => tls);
+  handshakeCases(transport, () => tls);
 }
