@@ -15,6 +15,9 @@ const BIN = join(ROOT, 'node_modules', '.bin');
 /** Files about what Node does not have: its run leaves them out. */
 const BUN_ONLY = ['test/transport/bun.test.ts'];
 
+/** Node starts a process for each file; its own choice, one less than there are cores, leaves half of two idle. */
+const NODE_FILES_AT_ONCE = 2;
+
 /** A part that takes longer hangs; in milliseconds. */
 const PART_DEADLINE = 300_000;
 /** For one test, in milliseconds: far above what one takes, so that a busy machine fails none. */
@@ -92,6 +95,7 @@ function nodeTests(name: string, files: string[], timeout: number, report: strin
   const command = [
     join(BIN, 'node'),
     '--test',
+    `--test-concurrency=${NODE_FILES_AT_ONCE}`,
     `--test-timeout=${timeout}`,
     ...shown,
     ...written,
