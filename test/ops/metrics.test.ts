@@ -145,7 +145,7 @@ test('nothing that comes in from outside becomes a label', async () => {
     subject.sessionEnded(strange as 'quit');
     subject.handshake(strange, strange, strange as 'ok');
     subject.upstreamConnect(strange, 1);
-    subject.upstreamFailed(strange, strange as 'reset');
+    subject.upstreamFailed(strange, strange as 'refused');
     subject.octets(strange as 'to-client', 1);
   }
   const text = await subject.text();
