@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Finding, type Path, touches } from './problem.ts';
+import { type Finding, MOST_ERRORS, type Path, touches } from './problem.ts';
 import { homesOf, nearest, settingsAt } from './suggestions.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -37,7 +37,7 @@ function explainOne(issue: Issue, path: Path): Explained[] {
   const [message, hint = null] = issue.message.split('\n') as [string, string?];
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownSetting([...path, key]));
+      return issue.keys.slice(0, MOST_ERRORS).map((key) => unknownSetting([...path, key]));
     case 'invalid_union':
       return unionFindings(issue, path, wrong(message, hint));
     case 'invalid_key': {

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { ConfigError, Finding } from './problem.ts';
+import { type ConfigError, type Finding, MOST_ERRORS } from './problem.ts';
 import type { Config } from './schema.ts';
 import { type Environment, loadSecrets, type Secrets } from './secrets.ts';
 import { Source } from './source.ts';
@@ -33,7 +33,7 @@ export function parseConfig(text: string, file: string): ParsedConfig | Failure 
   const syntax = source.reportSyntax();
   if (reading.syntax.some((problem) => problem.structural)) return { errors: syntax, warnings: [] };
   const { config, findings } = validate(reading.value ?? {});
-  const { errors, warnings } = report(source, [...reading.findings, ...findings]);
+  const { errors, warnings } = report(source, [...reading.findings, ...findings].slice(0, MOST_ERRORS));
   const all = [...syntax, ...errors].sort((one, other) => one.line - other.line || one.column - other.column);
   return config === null || all.length > 0 ? { errors: all, warnings } : { config, warnings, source };
 }

@@ -38,6 +38,9 @@ export type ConfigError = {
   excerpt: string | null;
 };
 
+/** So many that nobody reads them: the file is another one, given by mistake. The rest is left out. */
+export const MOST_ERRORS = 500;
+
 /** `listeners[0].port`; a key that would look like something else is put in quotes. */
 export function formatPath(path: Path): string {
   let text = '';

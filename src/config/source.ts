@@ -11,7 +11,7 @@ const MISUSED_KEY =
 const URL_SECRET = /:\/\/[^/\s]*@/;
 
 /** Settings for which a password may have been given by mistake. */
-const DELICATE_KEY = /^(?:master|plain|.*(?:pass|secret|token).*)$/i;
+const DELICATE_KEY = /^(?:key|master|plain|.*(?:pass|secret|token|_key_).*)$/i;
 
 /** The text of the config, and the places of its settings: turns findings into errors with line and column. */
 export class Source {
@@ -96,10 +96,10 @@ export class Source {
     this.#hidden.push({ start: place.value, end: Math.max(place.end, place.value) });
   }
 
-  /** A path behind `_file` is none: it only says where the secret is. */
+  /** A path is none: it only says where the secret is. */
   #isDelicate(path: Path, place: Place): boolean {
     const key = String(path.at(-1));
-    const named = key.endsWith('_file') && /^["']?\//.test(this.#text.slice(place.value, place.end));
+    const named = /^(?:key|.*_file)$/.test(key) && /^["']?\//.test(this.#text.slice(place.value, place.end));
     return DELICATE_KEY.test(key) && !named;
   }
 

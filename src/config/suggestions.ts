@@ -1,12 +1,18 @@
 import type { Path } from './problem.ts';
 import { jsonSchema } from './schema.ts';
 
+/** Fewer letters begin too many words. */
+const SHORTEST_START = 4;
+
 /** The candidate that was most likely meant; null where none is near. Letter case, `-` and `_` count for nothing. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   const plain = (text: string) => text.toLowerCase().replace(/[-_ ]/g, '');
-  let best: string | null = null;
+  const begun = candidates.filter(
+    (candidate) => word.length >= SHORTEST_START && plain(candidate).startsWith(plain(word)),
+  );
+  let best = begun.length === 1 ? begun[0]! : null;
   // A third of the letters wrong is a slip; more is another word.
-  let least = Math.max(1, Math.floor(plain(word).length / 3)) + 1;
+  let least = best === null ? Math.max(1, Math.floor(plain(word).length / 3)) + 1 : 0;
   for (const candidate of candidates) {
     const distance = editDistance(plain(word), plain(candidate));
     if (distance < least) {

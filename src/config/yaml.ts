@@ -140,6 +140,15 @@ class Walk {
         'value',
       );
     }
+    if (typeof node.value === 'object' && node.value !== null) {
+      this.#find(
+        path,
+        'a value with a tag, or a date',
+        'write plain text, a number, true, false or null',
+        'value',
+      );
+      return null;
+    }
     return node.value;
   }
 
