@@ -6,7 +6,7 @@ import { connectRedis, type RedisLink } from '../../src/tables/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { CHEAP, makeSite, redisAt, type Site } from '../support/site.ts';
 
-const USERS = 50_000;
+const USERS = 20_000;
 /** Octets of Redis memory per user over the stored hash string itself. */
 const TARGET = 120;
 
