@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Outcome, type RunningProcess, run, start, until } from './process.ts';
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** What an operator calls. */
+export const EXECUTABLE = join(ROOT, 'bin', 'teapop-proxy');
+
+export type Runtime = 'bun' | 'node';
+
+/** A line of the log, by field. */
+export type LogLine = { event: string; level: string } & { readonly [field: string]: unknown };
+
+/** A session's line, as far as tests ask for it. */
+export type SessionLine = LogLine & {
+  listener: string;
+  login: string | null;
+  local_user: string | null;
+  upstream: { name: string } | null;
+  tls: { version: string } | null;
+  result: string;
+  reason: string;
+  end: string;
+  octets: { to_client: number; to_upstream: number };
+};
+
+/** `teapop-proxy serve` as a child process. */
+export type ProxyProcess = RunningProcess & {
+  /** Where the listener of that name listens. */
+  port(listener: string): number;
+  /** Every whole line logged so far; fails where one is not JSON. */
+  log(): LogLine[];
+  /** Resolves with the lines of an event when there are so many. */
+  logged(event: string, count?: number): Promise<LogLine[]>;
+  /** Resolves with the sessions that have ended when there are so many. */
+  sessions(count?: number): Promise<SessionLine[]>;
+  /** Resolves with the sessions of this login name when there are so many. */
+  sessionsOf(login: string, count?: number): Promise<SessionLine[]>;
+  descriptors(): number;
+  /** Resident memory in octets. */
+  memory(): number;
+};
+
+/** Runs a command of the executable to its end. */
+export function runProxy(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+): Promise<Outcome> {
+  return run([EXECUTABLE, ...args], { env, timeout: 20_000 });
+}
+
+/** Starts `serve`; resolves when so many listeners listen, rejects with the output where it leaves before that. */
+export async function startProxy(
+  configFile: string,
+  listeners: number,
+  runtime: Runtime = 'bun',
+): Promise<ProxyProcess> {
+  const env = { TEAPOP_PROXY_RUNTIME: runtime };
+  const server = await start([EXECUTABLE, 'serve', '--config', configFile], { env });
+  // A test file that ends by a throw outside its hooks must not leave a proxy behind.
+  process.once('exit', () => server.status() ?? server.kill('SIGKILL'));
+  const proxy = handle(server);
+  const listening = () => proxy.log().filter(({ event }) => event === 'listening').length;
+  await until('the proxy listens', () => listening() === listeners || server.status() !== null, 10_000);
+  if (server.status() !== null) throw new Error(`the proxy did not start:\n${server.output()}`);
+  return proxy;
+}
+
+function handle(server: RunningProcess): ProxyProcess {
+  const log = () => parseLog(server.stdout());
+  const logged = async (event: string, count = 1) => {
+    const found = () => log().filter((line) => line.event === event);
+    await until(`${count} × ${event} in\n${server.output().slice(-2000)}`, () => found().length >= count);
+    return found();
+  };
+  return {
+    ...server,
+    port: (listener) => {
+      const line = log().find(({ event, name }) => event === 'listening' && name === listener);
+      if (line === undefined) throw new Error(`no listener ${listener}`);
+      return line.port as number;
+    },
+    log,
+    logged,
+    sessions: async (count) => (await logged('session', count)) as SessionLine[],
+    sessionsOf: async (login, count = 1) => {
+      const found = () => log().filter((line) => line.event === 'session' && line.login === login);
+      await until(`${count} sessions of ${login}`, () => found().length >= count);
+      return found() as SessionLine[];
+    },
+    descriptors: () => readdirSync(`/proc/${server.pid}/fd`).length,
+    memory: () => residentMemory(server.pid),
+  };
+}
+
+/** The last line may still be on its way. */
+function parseLog(output: Buffer): LogLine[] {
+  const lines = output.toString('utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as LogLine);
+}
+
+function residentMemory(pid: number): number {
+  const [, kilobytes] = readFileSync(`/proc/${pid}/status`, 'latin1').match(/^VmRSS:\s+(\d+) kB$/m) ?? [];
+  return Number(kilobytes) * 1024;
+}
