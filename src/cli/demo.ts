@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../config/load.ts';
 import { Secrets } from '../config/secrets.ts';
@@ -16,7 +17,9 @@ Runs the whole proxy on shipped tables, with a small mailstore of its own behind
 port in TEAPOP_PROXY_DEMO_PORT).
 `;
 
-const TABLE = fileURLToPath(new URL('../../deploy/demo/teapop.passwd', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Its own line names the password file by a path from the project's folder. */
+const TABLE = `${ROOT}deploy/demo/teapop.passwd`;
 
 /** The port that the README names. */
 const PORT = 1110;
@@ -25,17 +28,20 @@ const PORT = 1110;
 export async function demo(argv: string[], io: CommandIo): Promise<number> {
   const values = readArguments(argv, {}, USAGE, io);
   if (typeof values === 'number') return values;
+  process.chdir(ROOT);
   const transport = await pickTransport();
+  // The mailstore knows no virtual user's password: only the proxy can open its maildrops.
+  const secret = randomBytes(16).toString('hex');
   const mailstore = await startMailstore({
     transport,
     address: '127.0.0.1',
     port: 0,
-    maildrops: new Map([[DEMO_LOCAL_USER, { password: DEMO_PASSWORD, messages: DEMO_MESSAGES }]]),
+    maildrops: new Map([[DEMO_LOCAL_USER, { password: secret, messages: DEMO_MESSAGES }]]),
   });
   const log = createLog({ level: 'info' });
   try {
     const config = demoConfig(Number(io.env.TEAPOP_PROXY_DEMO_PORT ?? PORT), mailstore.port);
-    const secrets = new Secrets(null, new Map());
+    const secrets = new Secrets(null, new Map([['demo', secret]]));
     const server = await Server.start({ config, secrets, transport, log });
     io.out(welcome(server.bound[0]!.port, server.admin!.port, mailstore.port));
     await untilStopped(server, log);
@@ -52,7 +58,7 @@ function demoConfig(port: number, mailstorePort: number) {
   const text = `
 listeners: [{ name: pop3, address: 127.0.0.1, port: ${port}, tls: off, plaintext_auth: always }]
 tables: { source: files, domain_table: ${JSON.stringify(TABLE)} }
-upstreams: [{ name: demo, host: 127.0.0.1, port: ${mailstorePort} }]
+upstreams: [{ name: demo, host: 127.0.0.1, port: ${mailstorePort}, login: { secret: { password_env: DEMO } } }]
 admin: { port: 0 }
 shutdown: { grace: 1s }
 `;
