@@ -33,7 +33,7 @@ const redisTls = z
 export const redis = optionalSection(
   {
     host: host().default('127.0.0.1').describe('Name or IP address of the Redis server.'),
-    port: integer(1, 65535).default(6379).describe('Its port.'),
+    port: integer(1, 65535).default(6379).describe('TCP port of the Redis server.'),
     username: visible(1, 256).nullable().default(null).describe('ACL user; null for the default user.'),
     ...secretSource('its password'),
     database: integer(0, 1_000_000).default(0).describe('Number of the database.'),

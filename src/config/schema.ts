@@ -66,7 +66,7 @@ const argon2 = optionalSection(
   {
     memory: size('19MiB', '8KiB', '4GiB', 'Memory that one hash takes.'),
     time: integer(1, 1000).default(2).describe('Passes over the memory.'),
-    parallelism: integer(1, 64).default(1).describe('Lanes.'),
+    parallelism: integer(1, 64).default(1).describe('Lanes that one hash is computed in.'),
   },
   "Argon2id parameters for new hashes; the defaults are OWASP's minimum. Hashes already stored keep theirs.",
 );
