@@ -8,6 +8,8 @@ import { unreadable } from './system.ts';
 
 /** Time enough to renew by hand; automatic renewal starts at 30 days, so that it has failed for two weeks. */
 const RENEW_DAYS = 14;
+/** The share of a certificate's time that is for renewal: some are made for a few days only. */
+const RENEW_SHARE = 1 / 3;
 const DAY = 86_400_000;
 
 /** Looks at the files that the config names, as the proxy will read them at its start. @param now ms since 1970 */
@@ -74,12 +76,12 @@ function readKey(file: string, path: Path, findings: Finding[]): KeyObject | nul
 function validity(certificate: X509Certificate, file: string, path: Path, now: number): Finding[] {
   const ends = Date.parse(certificate.validTo);
   const begins = Date.parse(certificate.validFrom);
-  const days = Math.floor((ends - now) / DAY);
   const hint = 'renew it; SIGHUP makes the running proxy read it again';
   if (now >= ends) return [wrong(path, `${file} expired on ${certificate.validTo}`, hint)];
   if (now < begins)
     return [wrong(path, `${file} is valid from ${certificate.validFrom} on`, "is this host's clock right?")];
-  return days < RENEW_DAYS ? [doubtful(path, `${file} expires in ${days} days`, hint)] : [];
+  const late = ends - now < Math.min(RENEW_DAYS * DAY, (ends - begins) * RENEW_SHARE);
+  return late ? [doubtful(path, `${file} expires on ${certificate.validTo}`, hint)] : [];
 }
 
 function authorityFindings(file: string | null, path: Path, now: number): Finding[] {
