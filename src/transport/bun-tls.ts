@@ -82,11 +82,9 @@ export function sessionOf(socket: NativeSocket, tls: BunTls): TlsSession {
   };
 }
 
-const NOT_VERIFIED: TransportError = { kind: 'certificate', message: 'the certificate was not verified' };
-
 /**
- * Why a finished handshake is not to be used; null where it is. A client trusts nothing but a clean verdict: success,
- * no error and `authorized`, each of which Bun tells on its own.
+ * Why a finished handshake is not to be used; null where it is. A client that verifies trusts nothing but a clean
+ * verdict: success, no error and `authorized`, each of which Bun tells on its own.
  */
 export function refusal(
   socket: NativeSocket,
@@ -94,13 +92,15 @@ export function refusal(
   success: boolean,
   error: Error | null,
 ): TransportError | null {
-  if (!success)
-    return error === null ? { kind: 'tls', message: 'the TLS handshake failed' } : handshakeError(error);
-  // A server asks for no certificate: its verdict on the client's says nothing.
-  if (tls.side === 'server' || !tls.options.verify) return null;
-  if (error !== null) return { kind: 'certificate', message: transportError(error).message };
-  return socket.authorized ? null : NOT_VERIFIED;
+  const fault = error === null ? FAILED : handshakeError(error);
+  const verify = tls.side === 'client' && tls.options.verify;
+  // Not asked to verify, Bun still calls a wrong name a failure, though the session stands. A server asks for no
+  // certificate: what is said of the client's means nothing.
+  if (!verify) return success || (tls.side === 'client' && fault.kind === 'certificate') ? null : fault;
+  return success && error === null && socket.authorized ? null : fault;
 }
+
+const FAILED: TransportError = { kind: 'tls', message: 'the TLS handshake failed' };
 
 /** Bun says ECONNRESET of each connection that ends before the handshake does, reset or not. */
 function handshakeError(error: Error): TransportError {

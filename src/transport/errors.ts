@@ -22,7 +22,7 @@ const KIND_BY_CODE: ReadonlyMap<string, Kind> = new Map([
 const TLS_LIBRARY_CODE = /^ERR_(SSL|OSSL|TLS)_/;
 
 /** Both libraries name what X509_verify_cert() found by these codes (x509_vfy.h without `X509_V_ERR_`). */
-const CERTIFICATE_CODE = /CERT|ISSUER|CRL|_CA$|HOSTNAME_MISMATCH|PATH_LENGTH|INVALID_PURPOSE/;
+const CERTIFICATE_CODE = /CERT|ISSUER|CRL|_CA$|SIGNATURE|HOSTNAME_MISMATCH|PATH_LENGTH|PURPOSE|VIOLATION/;
 
 function kindOf(code: string): Kind {
   const known = KIND_BY_CODE.get(code);

@@ -143,13 +143,12 @@ export class NodeConnection implements Connection {
     this.#phase = 'secure';
     this.tls = sessionOf(socket, this.#tls!);
     if (this.#paused) socket.pause();
-    this.handler.secured(this);
-    if (this.#deaf) return;
     this.#outbox.flush((octets) => {
       socket.write(octets, this.#written);
       return octets.length;
     });
     if (this.#ending) socket.end();
+    this.handler.secured(this);
   }
 
   onError(error: unknown): void {

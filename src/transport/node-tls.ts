@@ -18,9 +18,9 @@ export type NodeServerTls = ServerTls & { readonly first: SecureContext; readonl
 export type NodeClientTls = ClientTls & { readonly context: SecureContext };
 export type NodeTls = NodeServerTls | NodeClientTls;
 
-/** OpenSSL 3 offers TLS before 1.2 at security level 0 alone. */
+/** OpenSSL 3 offers TLS before 1.2 at security level 0 alone; BoringSSL, in Bun, knows no levels. */
 function ciphers(options: { minVersion: string; ciphers?: string | null }): { ciphers?: string } {
-  const old = options.minVersion === 'TLSv1' || options.minVersion === 'TLSv1.1';
+  const old = process.versions.bun === undefined && /^TLSv1(\.1)?$/.test(options.minVersion);
   const list = options.ciphers ?? (old ? `${DEFAULT_CIPHERS}:@SECLEVEL=0` : null);
   return list === null ? {} : { ciphers: list };
 }

@@ -1,9 +1,11 @@
 /** What every transport on real sockets has to keep; run by a file for each of them. */
 import type { Transport } from '../../src/transport/transport.ts';
 import { temporaryCertificates } from '../support/tls.ts';
+import { agreementCases } from './agreements.ts';
 import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
 import type { Tls } from './probe.ts';
+import { socketCases } from './sockets.ts';
 import { streamCases } from './streams.ts';
 
 const MIB = 1_048_576;
@@ -31,4 +33,6 @@ export function conformance(transport: Transport): void {
   streamCases(transport, () => tls, 'TLS', STREAMS);
   closingCases(transport, () => tls);
   handshakeCases(transport, () => tls);
+  agreementCases(transport, certificates);
+  socketCases(transport, () => tls);
 }

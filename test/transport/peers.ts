@@ -5,19 +5,24 @@ const PATIENCE = 15_000;
 
 export type Outcome = { code: number | null; output: string };
 
-/** Runs a program to its end; `input` comes at once, or after the given delays. */
-export async function run(command: string, args: readonly string[], input = ''): Promise<Outcome> {
+/** Runs a program to its end. Its input is `last`, given when its output first matches `cue`, at once without one. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  last = '',
+  cue?: RegExp,
+): Promise<Outcome> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
   let output = '';
-  child.stdout.on('data', (data) => {
-    output += data;
-  });
-  child.stderr.on('data', (data) => {
-    output += data;
-  });
+  const hear = (data: Buffer) => {
+    output += data.toString('latin1');
+    if (cue?.test(output)) child.stdin.end(last);
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
   child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  if (cue === undefined) child.stdin.end(last);
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   clearTimeout(late);
   return { code, output };
@@ -60,7 +65,7 @@ def trusting():
 `;
 
 export function python(script: string, ...args: (string | number)[]): Promise<Outcome> {
-  return run('python3', ['-c', PRELUDE + script, ...args.map(String)]);
+  return run('python3', ['-IS', '-c', PRELUDE + script, ...args.map(String)]);
 }
 
 /** A port on which the kernel answers no further connection: the accept queue is full and nobody accepts. */
@@ -72,7 +77,9 @@ for s in taken:
     s.setblocking(False); s.connect_ex(queue.getsockname())
 print(queue.getsockname()[1], flush=True)
 sys.stdin.read()`;
-  const child = spawn('python3', ['-c', PRELUDE + script, '0'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('python3', ['-IS', '-c', PRELUDE + script, '0'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const port = await new Promise<number>((resolve) =>
     child.stdout.once('data', (data) => resolve(Number(data))),
   );
