@@ -31,8 +31,8 @@ export type ProxyProcess = RunningProcess & {
   port(listener: string): number;
   /** Every whole line logged so far; fails where one is not JSON. */
   log(): LogLine[];
-  /** Resolves with the lines of an event when there are so many. */
-  logged(event: string, count?: number): Promise<LogLine[]>;
+  /** Resolves with the first such line of an event, be it logged already or yet to come. */
+  logged(event: string, fields?: Readonly<Record<string, unknown>>): Promise<LogLine>;
   /** Resolves with the sessions that have ended when there are so many. */
   sessions(count?: number): Promise<SessionLine[]>;
   /** Resolves with the sessions of this login name when there are so many. */
@@ -69,9 +69,11 @@ export async function startProxy(
 
 function handle(server: RunningProcess): ProxyProcess {
   const log = () => parseLog(server.stdout());
-  const logged = async (event: string, count = 1) => {
-    const found = () => log().filter((line) => line.event === event);
-    await until(`${count} × ${event} in\n${server.output().slice(-2000)}`, () => found().length >= count);
+  /** Lines of an event that have these fields, when there are so many. */
+  const lines = async (event: string, fields: Readonly<Record<string, unknown>>, count: number) => {
+    const wanted = Object.entries({ ...fields, event });
+    const found = () => log().filter((line) => wanted.every(([name, value]) => line[name] === value));
+    await until(`${count} × ${JSON.stringify(Object.fromEntries(wanted))}`, () => found().length >= count);
     return found();
   };
   return {
@@ -82,13 +84,9 @@ function handle(server: RunningProcess): ProxyProcess {
       return line.port as number;
     },
     log,
-    logged,
-    sessions: async (count) => (await logged('session', count)) as SessionLine[],
-    sessionsOf: async (login, count = 1) => {
-      const found = () => log().filter((line) => line.event === 'session' && line.login === login);
-      await until(`${count} sessions of ${login}`, () => found().length >= count);
-      return found() as SessionLine[];
-    },
+    logged: async (event, fields = {}) => (await lines(event, fields, 1))[0]!,
+    sessions: async (count = 1) => (await lines('session', {}, count)) as SessionLine[],
+    sessionsOf: async (login, count = 1) => (await lines('session', { login }, count)) as SessionLine[],
     descriptors: () => readdirSync(`/proc/${server.pid}/fd`).length,
     memory: () => residentMemory(server.pid),
   };

@@ -75,7 +75,7 @@ export type SiteOptions = {
   /** Over the standard mailstore; false starts none, then `config` has to name upstreams. */
   mailstore?: Partial<DovecotOptions> | false;
   /** Sections of the config instead of the standard ones. */
-  config?: (parts: SiteParts) => Section;
+  config?: (parts: SiteParts) => Section | Promise<Section>;
   runtime?: Runtime;
 };
 
@@ -135,7 +135,7 @@ async function build(
   for (const [name, text] of Object.entries({ ...standardTables(), ...options.tables })) write(name, text);
   const adminPort = await freePort();
   const config = { ...standardConfig({ folder, certificates, dovecot }, redis, adminPort) };
-  Object.assign(config, options.config?.({ folder, certificates, dovecot }));
+  Object.assign(config, await options.config?.({ folder, certificates, dovecot }));
   const configFile = folder.file('teapop-proxy.yaml', stringify(config));
 
   const sync = (...args: string[]) => runProxy(['sync', '--config', configFile, ...args]);
