@@ -92,7 +92,9 @@ export class Source {
   #hide(finding: Finding): void {
     const place = finding.place ?? this.reading.places.get(placeKey(finding.path));
     if (place === undefined || finding.path.length === 0) return;
-    if (finding.quote !== 'hide' && !this.#isDelicate(finding.path, place)) return;
+    // Settings where one value belongs: nobody can tell what is in them.
+    const strange = finding.quote === undefined && !place.scalar;
+    if (finding.quote !== 'hide' && !strange && !this.#isDelicate(finding.path, place)) return;
     this.#hidden.push({ start: place.value, end: Math.max(place.end, place.value) });
   }
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { LARGEST_FILE, loadConfig, parseConfig, readConfig } from '../../src/config/load.ts';
-import { type ConfigError, formatError, MOST_ERRORS } from '../../src/config/problem.ts';
+import { LARGEST_FILE, loadConfig, readConfig } from '../../src/config/load.ts';
+import { formatError, MOST_ERRORS } from '../../src/config/problem.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { brief, errorsOf, good, LISTENERS, onlyError, UPSTREAMS, withRest } from './configs.ts';
 
@@ -144,6 +143,12 @@ test('CRLF, a byte order mark and no last newline make no difference', () => {
   assert.deepEqual({ line, column, excerpt }, { line: 4, column: 14, excerpt: '  line_time: 30' });
 });
 
+test('a byte order mark takes no column', () => {
+  assert.deepEqual(errorsOf(`\ufefflog: loud\n${LISTENERS}${UPSTREAMS}`).map(brief), [
+    '1:6 log expected settings',
+  ]);
+});
+
 test('a list or a word is no config', () => {
   assert.deepEqual(errorsOf('- a\n- b\n').map(brief), ['1:1  expected settings']);
   assert.deepEqual(errorsOf('listeners').map(brief), ['1:1  expected settings']);
@@ -218,108 +223,4 @@ test('secrets that cannot be had are found at the settings that name them', () =
       [4, 78, 'upstreams[1].login.secret.password_env'],
     ],
   );
-});
-
-/** Pieces of which a config is made, and some of which none is. */
-const PIECES = [
-  ...[
-    'listeners',
-    'upstreams',
-    'tls',
-    'tables',
-    'domains',
-    'login',
-    'master',
-    'password',
-    'name',
-    'port',
-    'off',
-  ],
-  ...[
-    '110',
-    '"::"',
-    '::',
-    '007',
-    '-1',
-    '1e99',
-    '.nan',
-    '10m',
-    'true',
-    'null',
-    '~',
-    '<<',
-    '__proto__',
-    'constructor',
-  ],
-  ...[
-    ': ',
-    ':',
-    '- ',
-    '-',
-    '? ',
-    '\n',
-    '\n  ',
-    '\n    ',
-    '\t',
-    '{',
-    '}',
-    '[',
-    ']',
-    ',',
-    ', ',
-    '"',
-    "'",
-    '|\n',
-    '>-\n',
-  ],
-  ...[
-    '&a ',
-    '*a',
-    '*b',
-    '!!str ',
-    '!!binary ',
-    '!x ',
-    '%YAML 1.1\n',
-    '---\n',
-    '...\n',
-    '#',
-    ' # ',
-    '\r\n',
-    '\0',
-    '\u2028',
-    '\ud800',
-  ],
-];
-
-function wellFormed(error: ConfigError, text: string): void {
-  const lines = text.split('\n');
-  assert.ok(error.line >= 1 && error.line <= lines.length, formatError(error));
-  assert.ok(error.column >= 1 && error.column <= lines[error.line - 1]!.length + 1, formatError(error));
-  assert.notEqual(error.message, '');
-}
-
-test('any text is a config or a list of errors with places inside the text', () => {
-  const word = fc.oneof(
-    { weight: 9, arbitrary: fc.constantFrom(...PIECES) },
-    { weight: 1, arbitrary: fc.string() },
-  );
-  fc.assert(
-    fc.property(fc.array(word, { maxLength: 40 }), (words) => {
-      const text = words.join('');
-      const parsed = parseConfig(text, 'test.yaml');
-      if (!('errors' in parsed)) return;
-      assert.notEqual(parsed.errors.length, 0);
-      for (const error of [...parsed.errors, ...parsed.warnings])
-        wellFormed(error, text.replace(/^\ufeff/, ''));
-    }),
-    { numRuns: 2000 },
-  );
-});
-
-test('cut off anywhere, the example config is taken or refused with places', () => {
-  const text = readFileSync(EXAMPLE, 'utf8');
-  for (let end = 0; end < text.length; end += 7) {
-    const parsed = parseConfig(text.slice(0, end), 'test.yaml');
-    if ('errors' in parsed) for (const error of parsed.errors) wellFormed(error, text.slice(0, end));
-  }
 });
