@@ -4,7 +4,7 @@ import { plainAddress } from './address.ts';
 import { BunConnection, type NativeSocket } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
-import { setKeepAlive } from './keepalive.ts';
+import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -62,8 +62,7 @@ function connect(options: ConnectOptions): Connection {
 }
 
 function keepAlive(connection: Connection, settings: KeepAlive): void {
-  const { fd } = connection as BunConnection;
-  if (fd >= 0) setKeepAlive(fd, settings);
+  tryKeepAlive((connection as BunConnection).fd, settings);
 }
 
 export const bunTransport: Transport = {

@@ -36,7 +36,7 @@ function setOption(fd: number, level: number, name: number, value: number): void
 }
 
 /** net-keepalive wants a net.Socket and takes nothing from it but the descriptor. */
-export function socketOf(fd: number): Socket {
+function socketOf(fd: number): Socket {
   return Object.create(Socket.prototype, { _handle: { value: { fd } } });
 }
 
@@ -48,4 +48,14 @@ export function setKeepAlive(fd: number, settings: KeepAlive): void {
   setKeepAliveInterval(socket, settings.interval * MILLISECONDS);
   setKeepAliveProbes(socket, settings.count);
   setUserTimeout(socket, settings.userTimeout * MILLISECONDS);
+}
+
+/** For a connection that may be going at this moment: then there is nothing to keep alive. */
+export function tryKeepAlive(fd: number, settings: KeepAlive): void {
+  if (fd < 0) return;
+  try {
+    setKeepAlive(fd, settings);
+  } catch {
+    // The peer has reset it; its `closed` is on the way.
+  }
 }

@@ -163,7 +163,9 @@ export class MemoryConnection implements Connection {
       this.#close(RESET);
       return octets.length;
     }
-    const fits = Math.max(0, Math.min(octets.length, this.#window - peer.#waiting));
+    const room = Math.max(0, this.#window - peer.#waiting);
+    // As TCP does (RFC 9293, 3.8.6.2.1): wait for room that is worth it, or the pieces only get smaller.
+    const fits = octets.length <= room || room >= this.#window / 2 ? Math.min(octets.length, room) : 0;
     if (fits > 0) peer.take(octets.subarray(0, fits));
     return fits;
   }

@@ -1,7 +1,7 @@
 /** The transport on node:net and node:tls. */
 import { type AddressInfo, createServer, connect as netConnect, type Server } from 'node:net';
 import { plainAddress } from './address.ts';
-import { setKeepAlive } from './keepalive.ts';
+import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { NodeConnection } from './node-connection.ts';
 import { nodeClientTls, nodeServerTls } from './node-tls.ts';
 import type {
@@ -70,8 +70,7 @@ function connect(options: ConnectOptions): Connection {
 }
 
 function keepAlive(connection: Connection, settings: KeepAlive): void {
-  const { fd } = connection as NodeConnection;
-  if (fd >= 0) setKeepAlive(fd, settings);
+  tryKeepAlive((connection as NodeConnection).fd, settings);
 }
 
 export const nodeTransport: Transport = {
