@@ -65,7 +65,12 @@ export function crypted(password: string): string {
 type Section = Record<string, unknown>;
 
 /** What a config may need to know of its site. */
-export type SiteParts = { folder: TemporaryFolder; certificates: TestCertificates; dovecot: Dovecot | null };
+export type SiteParts = {
+  folder: TemporaryFolder;
+  certificates: TestCertificates;
+  dovecot: Dovecot | null;
+  redis: RedisServer | null;
+};
 
 export type SiteOptions = {
   /** Default redis: `sync` publishes and the proxy looks up there. With files there is no Redis at all. */
@@ -134,8 +139,8 @@ async function build(
     void folder.file(name, text.replaceAll('{dir}', folder.path), 0o600);
   for (const [name, text] of Object.entries({ ...standardTables(), ...options.tables })) write(name, text);
   const adminPort = await freePort();
-  const config = { ...standardConfig({ folder, certificates, dovecot }, redis, adminPort) };
-  Object.assign(config, await options.config?.({ folder, certificates, dovecot }));
+  const parts = { folder, certificates, dovecot, redis };
+  const config = { ...standardConfig(parts, adminPort), ...(await options.config?.(parts)) };
   const configFile = folder.file('teapop-proxy.yaml', stringify(config));
 
   const sync = (...args: string[]) => runProxy(['sync', '--config', configFile, ...args]);
@@ -160,8 +165,7 @@ function startMailstore(certificates: TestCertificates, options: Partial<Dovecot
   return startDovecot({ users: ACCOUNTS, master: MASTER, tls: certificates.ecdsa, ...options });
 }
 
-function standardConfig(parts: SiteParts, redis: RedisServer | null, adminPort: number): Section {
-  const { folder, certificates, dovecot } = parts;
+function standardConfig({ folder, certificates, dovecot, redis }: SiteParts, adminPort: number): Section {
   const { certificateFile, keyFile } = certificates.ecdsa;
   const passwordFile = folder.file('master.password', `${MASTER.password}\n`, 0o600);
   return {
