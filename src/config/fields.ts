@@ -1,6 +1,16 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { DURATION, type Network, parseDuration, parseNetwork, parseSize, SECONDS, SIZE } from './units.ts';
+import {
+  DURATION,
+  type Network,
+  parseDuration,
+  parseNetwork,
+  parseShare,
+  parseSize,
+  SECONDS,
+  SHARE,
+  SIZE,
+} from './units.ts';
 
 /**
  * The kinds of values that settings have. A message that carries a hint for the operator has it behind a line
@@ -72,6 +82,12 @@ export function seconds(standard: string, least: string, most: string, descripti
 export function size(standard: string, least: string, most: string, description: string) {
   const expected = say('expected a size', 'write a whole number and a unit: 512B, 64KiB, 19MiB, 1GiB');
   return quantity('size', SIZE, expected, parseSize, [least, most], standard, description);
+}
+
+/** A share of a whole, from 0 to 1 afterwards. */
+export function share(standard: string, description: string) {
+  const expected = say('expected a percentage', 'write a number and a percent sign: 20%, 0.5%');
+  return quantity('percentage', SHARE, expected, parseShare, ['0%', '100%'], standard, description);
 }
 
 function quantity(

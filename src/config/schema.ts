@@ -16,6 +16,7 @@ import {
 } from './fields.ts';
 import { listener, tls } from './listener.ts';
 import { redis } from './redis.ts';
+import { sync } from './sync.ts';
 import { upstream } from './upstream.ts';
 
 /**
@@ -164,6 +165,7 @@ export const configSchema = section({
   tls,
   tables,
   redis,
+  sync,
   passwords,
   upstreams: z
     .array(upstream, { error: 'expected a list of upstreams' })

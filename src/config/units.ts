@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 export const DURATION = /^(\d{1,9})(ms|s|m|h|d)$/;
 export const SECONDS = /^(\d{1,9})(s|m|h|d)$/;
 export const SIZE = /^(\d{1,9})(B|KiB|MiB|GiB)$/;
+export const SHARE = /^(\d{1,3}(?:\.\d{1,3})?)%$/;
 
 const MILLISECONDS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const OCTETS: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
@@ -18,6 +19,11 @@ export function parseDuration(text: string): number {
 export function parseSize(text: string): number {
   const [, count, unit] = SIZE.exec(text) ?? [];
   return unit === undefined ? Number.NaN : Number(count) * OCTETS[unit]!;
+}
+
+/** From 0 to 1 for up to 100%; NaN where the text is no share. */
+export function parseShare(text: string): number {
+  return Number(SHARE.exec(text)?.[1]) / 100;
 }
 
 /** Takes apart what node:net's BlockList.addSubnet takes. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { editDistance, nearest } from '../../src/config/suggestions.ts';
-import { isLoopback, parseDuration, parseNetwork, parseSize } from '../../src/config/units.ts';
+import { isLoopback, parseDuration, parseNetwork, parseShare, parseSize } from '../../src/config/units.ts';
 
 test('durations are milliseconds', () => {
   const cases: [string, number][] = [
@@ -44,6 +44,20 @@ test('sizes are octets', () => {
   for (const [text, value] of cases) assert.equal(parseSize(text), value, text);
   for (const text of ['', '64', '64K', '64KB', '64kib', '64 KiB', '-1B', '1.5MiB', '1TiB']) {
     assert.ok(Number.isNaN(parseSize(text)), text);
+  }
+});
+
+test('shares are parts of one', () => {
+  const cases: [string, number][] = [
+    ['0%', 0],
+    ['0.5%', 0.005],
+    ['20%', 0.2],
+    ['100%', 1],
+    ['101%', 1.01],
+  ];
+  for (const [text, value] of cases) assert.equal(parseShare(text), value, text);
+  for (const text of ['', '%', '20', '0.2', '20 %', '-1%', '1e1%', '.5%', '20.%', '20%\n', '1000%']) {
+    assert.ok(Number.isNaN(parseShare(text)), JSON.stringify(text));
   }
 });
 
