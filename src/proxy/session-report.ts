@@ -48,8 +48,16 @@ export class SessionReport {
     this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
   }
 
-  handshakeFailed(how: 'failed' | 'timeout'): void {
-    this.#metrics.handshake(this.#listener, null, how);
+  handshakeFailed(end: 'handshake-failed' | 'handshake-timeout' | 'client-lost'): void {
+    this.end = end;
+    this.#metrics.handshake(this.#listener, null, end === 'handshake-timeout' ? 'timeout' : 'failed');
+  }
+
+  /** A fault of the proxy's own: where it is, and in which session. */
+  fault(error: unknown): void {
+    this.end ??= 'internal';
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#log.event('error', 'session-error', { id: this.#id, detail });
   }
 
   loginStarted(facts: LoginFacts): void {

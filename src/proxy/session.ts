@@ -5,20 +5,16 @@ import { SHUTTING_DOWN, TIMED_OUT } from '../pop3/reply.ts';
 import type { Credentials } from '../pop3/sasl.ts';
 import type { Connection, ConnectionHandler, TransportError } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
+import { keepAliveLater } from './late-keepalive.ts';
 import type { ListenerPolicy, ProxyServices } from './listener.ts';
 import { Login, type LoginEnd, type OpenedUpstream } from './login.ts';
+import { Patience } from './patience.ts';
 import { endOfClose, endOfRelay } from './reasons.ts';
 import { Relay } from './relay.ts';
 import { SessionReport } from './session-report.ts';
 
 /** How long a client may take to close its side after the proxy's last line. */
 const CLOSING_MS = 5000;
-
-/**
- * Most sessions are over within a second; a keepalive costs 10 to 20 µs, so that only an upstream connection which
- * has lived longer than this gets it. The client's side inherits it from the listener for nothing.
- */
-const KEEPALIVE_AFTER_MS = 60_000;
 
 /**
  * A client's connection from the accept to its end. Runs the effects of the protocol machine on the connection,
@@ -31,21 +27,19 @@ export class Session {
   readonly #gone: (session: Session) => void;
   readonly #machine: Authorization;
   readonly #report: SessionReport;
-  readonly #deadline = new Deadline(() => this.#expired());
-  readonly #startedAt: number;
-  #lineAt: number;
-  /** When the TLS handshake under way began; null outside of one. */
-  #handshakeAt: number | null = null;
+  readonly #deadline = new Deadline(() => this.guard(() => this.#expired()));
+  readonly #patience: Patience;
   #login: Login | null = null;
   #upstream: OpenedUpstream | null = null;
   #relay: Relay | null = null;
-  /** The relay's upstream side. */
-  #relayed: Connection | null = null;
+  #keepAlive: Deadline | null = null;
   /** The client does not read its replies: nothing more is answered until it does. */
   #blocked = false;
   /** The client has closed its sending side. */
   #ended = false;
   #closing = false;
+  /** The proxy stops: a login that fails from now on was the last one. */
+  #draining = false;
 
   /** @param gone called once, when the session is over and logged */
   constructor(
@@ -58,8 +52,7 @@ export class Session {
     this.#listener = listener;
     this.#services = services;
     this.#gone = gone;
-    this.#startedAt = services.wheel.now;
-    this.#lineAt = this.#startedAt;
+    this.#patience = new Patience(services.limits, services.wheel.now);
     this.#report = new SessionReport(connection, listener.name, services);
     this.#machine = new Authorization(listener.authorization, {
       tls: listener.tls === 'implicit',
@@ -67,12 +60,16 @@ export class Session {
     });
     connection.context = this;
     connection.handler = SESSION_HANDLER;
-    if (listener.tls === 'implicit') this.#startTls();
-    else this.#greet();
+    this.guard(() => {
+      if (listener.tls === 'implicit') this.#startTls();
+      else this.#reply(this.#machine.greet());
+      this.#arm();
+    });
   }
 
   /** The proxy stops: who has not begun to log in is told so and goes; a login under way and a session go on. */
   drain(): void {
+    this.#draining = true;
     if (this.#report.phase === 'authorization') this.#shutDown();
   }
 
@@ -83,6 +80,16 @@ export class Session {
       this.#relay.destroy();
     } else if (this.#closing) this.#connection.destroy();
     else this.#shutDown();
+  }
+
+  /** A fault of the proxy's own ends the one session that met it, and no other. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#report.fault(error);
+      this.#connection.destroy();
+    }
   }
 
   received(octets: Uint8Array): void {
@@ -101,10 +108,11 @@ export class Session {
   }
 
   secured(): void {
-    this.#handshakeAt = null;
+    this.#patience.handshakeEnds(this.#services.wheel.now);
     this.#report.secured();
-    if (this.#listener.tls === 'implicit') this.#greet();
-    else this.#machine.secured();
+    if (this.#listener.tls !== 'implicit') this.#machine.secured();
+    else this.#reply(this.#machine.greet());
+    this.#arm();
     this.#run();
   }
 
@@ -115,38 +123,35 @@ export class Session {
   }
 
   closed(error: TransportError | null): void {
-    if (this.#handshakeAt !== null && this.#report.end === null) {
-      this.#report.handshakeFailed('failed');
-      this.#report.end = error?.kind === 'tls' ? 'handshake-failed' : 'client-lost';
-    }
+    if (this.#patience.inHandshake && this.#report.end === null)
+      this.#report.handshakeFailed(error?.kind === 'tls' ? 'handshake-failed' : 'client-lost');
     this.#report.end ??= error === null ? 'client-closed' : 'client-lost';
     this.#abandonLogin();
     this.#over();
   }
 
-  #greet(): void {
-    this.#arm();
-    this.#reply(this.#machine.greet());
-  }
-
   #startTls(): void {
-    this.#handshakeAt = this.#services.wheel.now;
+    this.#patience.handshakeBegins(this.#services.wheel.now);
     this.#connection.startTls(this.#listener.serverTls());
-    this.#arm();
   }
 
   /** Runs what the machine wants done, until it waits for something. */
   #run(): void {
-    this.#lineAt = this.#services.wheel.now;
-    while (!this.#blocked && !this.#closing && this.#relay === null) {
+    while (this.#runs) {
       const effect = this.#machine.next();
       if (effect === null) {
         // Nothing is under way and nothing more can come.
         if (this.#ended && this.#login === null) this.#finish('client-closed');
         return;
       }
+      this.#patience.progress(this.#services.wheel.now);
       this.#perform(effect);
     }
+  }
+
+  /** The hand-over waits for no reader: until the relay has it, nobody would hear what the mailstore sends. */
+  get #runs(): boolean {
+    return !this.#closing && this.#relay === null && (!this.#blocked || this.#upstream !== null);
   }
 
   #perform(effect: Effect): void {
@@ -156,6 +161,7 @@ export class Session {
         break;
       case 'startTls':
         this.#startTls();
+        this.#arm();
         break;
       case 'authenticate':
         this.#authenticate(effect.credentials);
@@ -179,7 +185,7 @@ export class Session {
     this.#report.enter('authenticating');
     this.#login = new Login(this.#services, credentials, this.#connection.localAddress, {
       connecting: () => this.#report.enter('connecting'),
-      ended: (end) => this.#settle(end),
+      ended: (end) => this.guard(() => this.#settle(end)),
     });
     this.#report.loginStarted(this.#login.facts);
   }
@@ -190,16 +196,18 @@ export class Session {
     this.#upstream = end.upstream;
     if (end.upstream === null) this.#report.enter('authorization');
     this.#machine.settle(end.outcome);
-    if (!this.#blocked) this.#connection.resume();
+    this.#connection.resume();
+    this.#patience.progress(this.#services.wheel.now);
     this.#arm();
     this.#run();
+    if (this.#draining) this.drain();
   }
 
   #startRelay(unread: Uint8Array): void {
     const { connection, rest } = this.#upstream!;
     this.#upstream = null;
-    this.#relayed = connection;
-    this.#services.wheel.set(this.#deadline, KEEPALIVE_AFTER_MS);
+    this.#services.wheel.clear(this.#deadline);
+    this.#keepAlive = keepAliveLater(this.#services, connection);
     this.#report.enter('transaction');
     this.#report.transferred(this.#connection.octetsOut, this.#connection.octetsIn);
     this.#relay = new Relay(
@@ -215,43 +223,33 @@ export class Session {
         },
       },
     );
+    // It may not have read all of the replies yet: from here on the relay's own back-pressure applies.
+    this.#connection.resume();
     this.#relay.start(unread, rest, this.#ended);
   }
 
-  /** The next limit before the login: all of the time, or that between two lines; a handshake has its own. */
+  /** For the next limit before the login. */
   #arm(): void {
-    this.#services.wheel.set(this.#deadline, Math.max(0, this.#due() - this.#services.wheel.now));
-  }
-
-  #due(): number {
-    const { loginMs, lineMs, handshakeMs } = this.#services.limits;
-    if (this.#handshakeAt !== null) return this.#handshakeAt + handshakeMs;
-    return Math.min(this.#startedAt + loginMs, this.#lineAt + lineMs);
+    const { wheel } = this.#services;
+    wheel.set(this.#deadline, Math.max(0, this.#patience.end - wheel.now));
   }
 
   /** Lines that came since have moved the limit; a login under way has deadlines of its own. */
   #expired(): void {
-    if (this.#relayed !== null) this.#keepAlive(this.#relayed);
-    else if (this.#closing) this.#connection.destroy();
+    if (this.#closing) this.#connection.destroy();
     else if (this.#login !== null) this.#services.wheel.set(this.#deadline, this.#services.limits.lineMs);
-    else if (this.#due() > this.#services.wheel.now) this.#arm();
-    else if (this.#handshakeAt !== null) {
-      this.#report.handshakeFailed('timeout');
-      this.#report.end = 'handshake-timeout';
+    else if (this.#patience.end > this.#services.wheel.now) this.#arm();
+    else if (this.#patience.inHandshake) {
+      this.#report.handshakeFailed('handshake-timeout');
       this.#connection.destroy();
     } else {
-      const whole = this.#services.wheel.now >= this.#startedAt + this.#services.limits.loginMs;
-      this.#finish(whole ? 'login-timeout' : 'line-timeout', TIMED_OUT);
+      const spent = this.#patience.isSpent(this.#services.wheel.now);
+      this.#finish(spent ? 'login-timeout' : 'line-timeout', TIMED_OUT);
     }
   }
 
-  #keepAlive(upstream: Connection): void {
-    const { transport, keepAlive } = this.#services;
-    if (keepAlive !== null) transport.keepAlive(upstream, keepAlive);
-  }
-
   #shutDown(): void {
-    if (this.#handshakeAt !== null) {
+    if (this.#patience.inHandshake) {
       this.#report.end ??= 'shutdown';
       this.#connection.destroy();
     } else this.#finish('shutdown', SHUTTING_DOWN);
@@ -280,18 +278,22 @@ export class Session {
 
   #over(): void {
     this.#services.wheel.clear(this.#deadline);
+    if (this.#keepAlive !== null) this.#services.wheel.clear(this.#keepAlive);
     this.#report.close(this.#machine.attempts, this.#machine.lastCommand);
     this.#gone(this);
   }
 }
 
-const session = (connection: Connection) => connection.context as Session;
+function guarded(connection: Connection, step: (session: Session) => void): void {
+  const session = connection.context as Session;
+  session.guard(() => step(session));
+}
 
 const SESSION_HANDLER: ConnectionHandler = {
   opened() {},
-  received: (connection, octets) => session(connection).received(octets),
-  drained: (connection) => session(connection).drained(),
-  ended: (connection) => session(connection).ended(),
-  secured: (connection) => session(connection).secured(),
-  closed: (connection, error) => session(connection).closed(error),
+  received: (connection, octets) => guarded(connection, (session) => session.received(octets)),
+  drained: (connection) => guarded(connection, (session) => session.drained()),
+  ended: (connection) => guarded(connection, (session) => session.ended()),
+  secured: (connection) => guarded(connection, (session) => session.secured()),
+  closed: (connection, error) => guarded(connection, (session) => session.closed(error)),
 };
