@@ -9,7 +9,7 @@ export type AuthType = 'reject' | 'passwd' | 'textfile' | 'htpasswd';
 /** Types that teapop reads from elsewhere; their lines are reported, not served. */
 export const FOREIGN_TYPES = ['mysql', 'pgsql', 'oracle', 'ldap', 'java'] as const;
 
-/** Names one compiled password table: hex digest over authtype, path and max. Holds no octet that an operator or client chose. */
+/** Names one compiled password table, see table-id.ts. Holds no octet that an operator or client chose. */
 export type TableId = string;
 
 /** A line of teapop.passwd, compiled. */
@@ -48,6 +48,11 @@ export type UserRow = {
   mailbox: string;
   /** Line number in the password file, from 1. */
   line: number;
+  /**
+   * For a crypt(3) row: an Argon2id string of the same password, made when it last let somebody in. What it is made
+   * of and how it is checked, see auth/upgrade.ts.
+   */
+  better?: string;
 };
 
 export type Diagnostic = {

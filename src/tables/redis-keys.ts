@@ -12,6 +12,10 @@ export type RedisKeys = {
   tables: string;
   /** Hash of a password table: FIELD_USER + userid → its rows. */
   table(id: TableId): string;
+  /** Hash beside a password table: FIELD_USER + userid → better hashes for its rows, see better-hash.ts. */
+  better(id: TableId): string;
+  /** Hash of what the last sync had to say of the files, see kept-diagnostics.ts. */
+  diagnostics: string;
   /** String that the one running sync owns. */
   claim: string;
   /** Set of keys that a sync has begun to write and not yet switched to. */
@@ -33,15 +37,18 @@ const TABLE_ID = /^[0-9A-Za-z_-]{1,128}$/;
 export function redisKeys(prefix: string): RedisKeys {
   if (!PREFIX.test(prefix))
     throw new RangeError('the prefix of the Redis keys must match [A-Za-z0-9_.-]{1,64}');
+  const table = (id: TableId) => {
+    if (!TABLE_ID.test(id)) throw new RangeError('not the id of a password table');
+    return `${prefix}:{table-${id}}`;
+  };
   return {
     domains: `${prefix}:{domains}`,
     tables: `${prefix}:{domains}:tables`,
+    diagnostics: `${prefix}:{domains}:diagnostics`,
     claim: `${prefix}:{domains}:sync`,
     begun: `${prefix}:{domains}:begun`,
-    table: (id) => {
-      if (!TABLE_ID.test(id)) throw new RangeError('not the id of a password table');
-      return `${prefix}:{table-${id}}`;
-    },
+    table,
+    better: (id) => `${table(id)}:better`,
   };
 }
 

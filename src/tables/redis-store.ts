@@ -1,5 +1,6 @@
+import { decodeBetter, encodeBetter } from './better-hash.ts';
 import type { DomainEntry, TableId, UserRow } from './model.ts';
-import type { RedisLink, Reply } from './redis-client.ts';
+import type { Command, RedisLink, Reply } from './redis-client.ts';
 import { type DomainsMeta, decodeEntries, decodeMeta, decodeStamp, FORMAT } from './redis-format.ts';
 import {
   FIELD_DOMAIN,
@@ -10,8 +11,9 @@ import {
   type RedisKeys,
   redisKeys,
 } from './redis-keys.ts';
-import { decodeRows } from './redis-row.ts';
+import { decodeRows, type StoredRow } from './redis-row.ts';
 import { type TableStatus, type TableStore, TablesUnavailable } from './store.ts';
+import { holdsCrypt } from './table-id.ts';
 
 /** How old what health and metrics tell may be, in ms; the read costs one small command. */
 const STATUS_EVERY = 2_000;
@@ -51,10 +53,26 @@ export class RedisStore implements TableStore {
   }
 
   async userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]> {
-    const value = (await this.#find(this.#keys.table(table), userid, generation)) ?? this.#lost(table);
-    if (value === 'none') return [];
-    const rows = intact(() => decodeRows(userid, value));
-    return rows.map(({ secret, mailbox, line }) => ({ secret, mailbox, line }));
+    const rows = await this.storedRows(table, userid, generation);
+    return rows.map(({ fingerprint, ...row }) => row);
+  }
+
+  /** As userRows, with what tells them from the rows of the files. */
+  async storedRows(table: TableId, userid: string, generation?: number): Promise<StoredRow[]> {
+    return (await this.#find(table, userid, generation)) ?? this.#lost(table);
+  }
+
+  /** Two proxies that do it at once are both right; whoever comes later stays. */
+  async keepBetter(table: TableId, userid: string, row: UserRow, better: string): Promise<boolean> {
+    const live = (await this.#find(table, userid)) ?? this.#lost(table);
+    const source = live.find(({ secret, mailbox }) => secret === row.secret && mailbox === row.mailbox);
+    if (source === undefined) return false;
+    const others = live.flatMap((each): [string, string][] =>
+      each.better === undefined ? [] : [[each.fingerprint, each.better]],
+    );
+    const value = encodeBetter(new Map([...others, [source.fingerprint, better]]));
+    await this.#link.command('HSET', this.#keys.better(table), FIELD_USER + userid, value);
+    return true;
   }
 
   status(): TableStatus {
@@ -86,22 +104,37 @@ export class RedisStore implements TableStore {
     this.#link.close();
   }
 
-  async #find(live: string, userid: string, generation?: number): Promise<Buffer | 'none' | null> {
-    if (generation === undefined) return this.#userValue(live, userid, Number.POSITIVE_INFINITY);
+  async #find(table: TableId, userid: string, generation?: number): Promise<StoredRow[] | null> {
+    const live = this.#keys.table(table);
+    if (generation === undefined) return this.#rowsAt(live, table, userid, Number.POSITIVE_INFINITY);
     // A table switched or removed since the domain was read is still there as it was then.
     return (
-      (await this.#userValue(live, userid, generation)) ??
-      (await this.#userValue(previousOf(live), userid, generation))
+      (await this.#rowsAt(live, table, userid, generation)) ??
+      (await this.#rowsAt(previousOf(live), table, userid, generation))
     );
   }
 
   /** Null where the hash is not there or is newer than `generation`. */
-  async #userValue(key: string, userid: string, generation: number): Promise<Buffer | 'none' | null> {
-    const reply: Reply = await this.#link.command('HMGET', key, FIELD_STAMP, FIELD_USER + userid);
+  async #rowsAt(
+    key: string,
+    table: TableId,
+    userid: string,
+    generation: number,
+  ): Promise<StoredRow[] | null> {
+    const field = FIELD_USER + userid;
+    const read: Command = ['HMGET', key, FIELD_STAMP, field];
+    // One round trip, and for most tables one command: only crypt(3) rows can have better hashes.
+    const [reply, better] = holdsCrypt(table)
+      ? await this.#link.batch([read, ['HGET', this.#keys.better(table), field]])
+      : [await this.#link.command(...read)];
     const [stamp, value] = reply as (Buffer | null)[];
     const switchedIn = this.#generation(stamp ?? null);
     if (switchedIn === null || switchedIn > generation) return null;
-    return value ?? 'none';
+    if (!value) return [];
+    return withBetter(
+      intact(() => decodeRows(userid, value)),
+      better ?? null,
+    );
   }
 
   /** Null where there is no stamp. */
@@ -125,6 +158,15 @@ export class RedisStore implements TableStore {
         'publications passed during one lookup',
     );
   }
+}
+
+/** A better hash counts for the row whose fingerprint it bears, and for no other. */
+function withBetter(rows: StoredRow[], value: Reply): StoredRow[] {
+  const hashes = decodeBetter(value as Buffer | null);
+  return rows.map((row) => {
+    const better = hashes.get(row.fingerprint);
+    return better === undefined ? row : { ...row, better };
+  });
 }
 
 /** Octets in Redis that nothing of ours has written must not look like an unknown user. */

@@ -17,6 +17,12 @@ export interface TableStore {
    * the table, both come from the same tables, whatever was published in between. Rejects with TablesUnavailable.
    */
   userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]>;
+  /**
+   * Keeps an Argon2id string beside a crypt(3) row that userRows() gave, for it alone: once the source row changes
+   * it counts no more. False where it has changed already. Rejects with TablesUnavailable. Stores that are read
+   * from files have none.
+   */
+  keepBetter?(table: TableId, userid: string, row: UserRow, better: string): Promise<boolean>;
   /** What health and metrics tell of the tables. */
   status(): TableStatus;
   close(): Promise<void>;

@@ -7,11 +7,19 @@ import type { TableId } from './model.ts';
 
 /** 128 bits: no two tables of any site share an id, by accident or by a chosen path, and keys stay short. */
 const ID_DIGITS = 32;
+/** Behind the digest, so that a lookup knows from the id alone what else there is to read. */
+const CRYPT_MARK = 'c';
 
 /** The id of a compiled password table: what decides its content, hashed. */
 export function tableId(type: 'textfile' | 'htpasswd', path: string, max: number): TableId {
   // The path comes last, so that no path can stand for another type or max.
-  return sha256(`${type}:${max}:${path}`).slice(0, ID_DIGITS);
+  const digest = sha256(`${type}:${max}:${path}`).slice(0, ID_DIGITS);
+  return type === 'htpasswd' ? digest + CRYPT_MARK : digest;
+}
+
+/** Whether the rows of a table hold crypt(3) strings, so that they can have better hashes, see better-hash.ts. */
+export function holdsCrypt(id: TableId): boolean {
+  return id.length > ID_DIGITS && id.endsWith(CRYPT_MARK);
 }
 
 const ROUND_CONSTANTS = fractions(64, 3);

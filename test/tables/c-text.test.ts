@@ -69,6 +69,6 @@ test('a table is named by its type, path and max, each of them', () => {
     tableId('textfile', '0:/etc/acme.passwd', 1),
   ];
   assert.equal(new Set(ids).size, ids.length);
-  for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{32}c?$/);
   assert.equal(ids[0], tableId('textfile', '/etc/acme.passwd', 10));
 });
