@@ -1,7 +1,8 @@
-import { doubled, doubtful, wrong } from './finding.ts';
+import { doubled, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
+import { argon2Rules } from './rules-passwords.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
 
@@ -55,30 +56,4 @@ function timeRules({ limits }: Config): Finding[] {
     findings.push(wrong(['limits', 'failure_delay'], 'as long as limits.login_time', hint, [total]));
   }
   return findings;
-}
-
-/** RFC 9106 §3.1: at least 8 KiB for each lane. */
-const LEAST_OCTETS_PER_LANE = 8 * 1024;
-/** The lowest memory of OWASP's list of equals (7 MiB with five passes). */
-const LEAST_SAFE_MEMORY = 7 * 1024 * 1024;
-
-function argon2Rules({ passwords }: Config): Finding[] {
-  const { memory, parallelism } = passwords.argon2;
-  const path = ['passwords', 'argon2', 'memory'];
-  if (memory < LEAST_OCTETS_PER_LANE * parallelism) {
-    const hint = `${parallelism} lanes take ${8 * parallelism}KiB at least`;
-    return [
-      wrong(path, 'too little for passwords.argon2.parallelism', hint, [
-        ['passwords', 'argon2', 'parallelism'],
-      ]),
-    ];
-  }
-  if (memory >= LEAST_SAFE_MEMORY) return [];
-  return [
-    doubtful(
-      path,
-      'little memory makes stolen hashes cheap to guess',
-      'the default is 19MiB, the least to take 7MiB',
-    ),
-  ];
 }

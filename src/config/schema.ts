@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { domains, localUser } from './domains.ts';
 import {
@@ -11,10 +10,10 @@ import {
   seconds,
   section,
   sectionOrOff,
-  size,
   visible,
 } from './fields.ts';
 import { listener, tls } from './listener.ts';
+import { passwords } from './passwords.ts';
 import { redis } from './redis.ts';
 import { sync } from './sync.ts';
 import { upstream } from './upstream.ts';
@@ -61,37 +60,6 @@ const tables = optionalSection(
     domains: domains(),
   },
   'The teapop tables and how a virtual user becomes a local one.',
-);
-
-const argon2 = optionalSection(
-  {
-    memory: size('19MiB', '8KiB', '4GiB', 'Memory that one hash takes.'),
-    time: integer(1, 1000).default(2).describe('Passes over the memory.'),
-    parallelism: integer(1, 64).default(1).describe('Lanes that one hash is computed in.'),
-  },
-  "Argon2id parameters for new hashes; the defaults are OWASP's minimum. Hashes already stored keep theirs.",
-);
-
-const passwords = optionalSection(
-  {
-    argon2,
-    concurrency: integer(1, 256)
-      .nullable()
-      .transform((value) => value ?? availableParallelism())
-      .prefault(null)
-      .describe('Passwords verified at the same time; null for the number of CPUs.'),
-    queue: integer(0, 1_000_000)
-      .default(1000)
-      .describe('Logins that may wait for it; more are answered [SYS/TEMP].'),
-    fingerprint_key_file: path()
-      .default('/var/lib/teapop-proxy/fingerprint.key')
-      .describe('Key by which `sync` knows an unchanged password again; made by the first `sync`.'),
-    seal_key_file: path()
-      .nullable()
-      .default(null)
-      .describe('AES-256-GCM key that seals the passwords of domains with `apop: true`.'),
-  },
-  'How passwords are hashed and verified.',
 );
 
 const limits = optionalSection(

@@ -1,0 +1,57 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { integer, optionalSection, path, say, size } from './fields.ts';
+
+/**
+ * What auth/argon2.ts takes at most. A row that asks for more would exhaust a proxy's memory or hold its threads, so
+ * that no proxy checks it: such hashes must not be made.
+ */
+const MOST_MEMORY = '256MiB';
+const MOST_LANES = 16;
+
+const argon2 = optionalSection(
+  {
+    memory: size('19MiB', '8KiB', MOST_MEMORY, 'Memory that one hash takes.'),
+    time: integer(1, 1000).default(2).describe('Passes over the memory; memory × time is 2GiB at most.'),
+    parallelism: integer(1, MOST_LANES).default(1).describe('Lanes that one hash is computed in.'),
+  },
+  "Argon2id parameters for new hashes; the defaults are OWASP's minimum. After a change the next `sync` hashes " +
+    'every textfile anew.',
+);
+
+/** The crypt(3) methods that can be replaced, oldest first. scrypt and yescrypt are as good as Argon2id. */
+export const UPGRADABLE = ['des', 'md5', 'nt', 'sun-md5', 'sha1', 'sha256', 'sha512', 'bcrypt'] as const;
+
+const upgrade = z
+  .array(z.enum(UPGRADABLE, { error: `expected one of ${UPGRADABLE.join(', ')}` }), {
+    error: say('expected a list of crypt(3) methods', `of ${UPGRADABLE.join(', ')}; [] for none`),
+  })
+  .max(UPGRADABLE.length, `expected at most ${UPGRADABLE.length} methods`)
+  .default(['des', 'md5'])
+  .describe(
+    'Methods of crypt(3) whose hashes get an Argon2id hash beside them in Redis when their password is used; the ' +
+      `files stay as they are. Of ${UPGRADABLE.join(', ')}; \`[]\` for none.`,
+  );
+
+export const passwords = optionalSection(
+  {
+    argon2,
+    upgrade,
+    concurrency: integer(1, 256)
+      .nullable()
+      .transform((value) => value ?? availableParallelism())
+      .prefault(null)
+      .describe('Passwords verified at the same time; null for the number of CPUs.'),
+    queue: integer(0, 1_000_000)
+      .default(1000)
+      .describe('Logins that may wait for it; more are answered [SYS/TEMP].'),
+    fingerprint_key_file: path()
+      .default('/var/lib/teapop-proxy/fingerprint.key')
+      .describe('Key by which `sync` knows an unchanged password again; made by the first `sync`.'),
+    seal_key_file: path()
+      .nullable()
+      .default(null)
+      .describe('AES-256-GCM key that seals the passwords of domains with `apop: true`.'),
+  },
+  'How passwords are hashed and verified.',
+);
