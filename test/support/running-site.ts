@@ -147,7 +147,7 @@ async function build(
   if (redis !== null) mustSucceed(await sync());
   const listeners = (config.listeners as unknown[]).length;
   let proxy = await startProxy(configFile, listeners, options.runtime);
-  ends.push(() => proxy.stop());
+  ends.push(() => stopProxy(proxy));
   return {
     ...{ folder, certificates, redis, dovecot, configFile, adminPort, write, sync, stop },
     get proxy() {
@@ -155,7 +155,7 @@ async function build(
     },
     admin: (path) => get(adminPort, path),
     restart: async (runtime) => {
-      if (proxy.status() === null) await proxy.stop();
+      await stopProxy(proxy);
       proxy = await startProxy(configFile, listeners, runtime ?? options.runtime);
     },
   };
@@ -185,6 +185,7 @@ function standardConfig({ folder, certificates, dovecot, redis }: SiteParts, adm
     // The delay of a failed login is the same whatever it is; the tests wait for some.
     limits: { failure_delay: '200ms' },
     admin: { port: adminPort },
+    shutdown: { grace: '1s' },
   };
 }
 
@@ -197,6 +198,13 @@ function listeners(): Section[] {
     { name: 'plain', address: ADDRESS, ...plain },
     { name: 'second', address: SECOND_ADDRESS, ...plain },
   ];
+}
+
+/** Whatever a test did to it, a proxy that still runs leaves as told. */
+async function stopProxy(proxy: ProxyProcess): Promise<void> {
+  if (proxy.status() !== null) return;
+  const { code, signal } = await proxy.stop();
+  if (code !== 0) throw new Error(`the proxy ended with ${code}, ${signal}:\n${proxy.output().slice(-2000)}`);
 }
 
 function mustSucceed({ code, output }: Outcome): void {
