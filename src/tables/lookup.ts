@@ -2,7 +2,7 @@
 
 import { lowerCase } from './letter-case.ts';
 import type { Accounts, DomainEntry, TableId, UserRow } from './model.ts';
-import type { TableStore } from './store.ts';
+import { type TableStore, TablesMoved } from './store.ts';
 
 /** What teapop divides a login at unless a build names others. */
 export const DEFAULT_DIVIDERS = '@%';
@@ -76,6 +76,9 @@ export function selectEntry(
   return first(namedEntries(login, entries), 'domain') ?? first(entries.at(-1) ?? [], 'default') ?? null;
 }
 
+/** Walks for one lookup at most, where publications follow each other faster than it can read. */
+const MOST_WALKS = 3;
+
 /** Walks the whole decision but for the password. Rejects with TablesUnavailable, as the store does. */
 export async function lookup(
   store: TableStore,
@@ -84,7 +87,22 @@ export async function lookup(
   dividers: string,
   options: LookupOptions = {},
 ): Promise<LookupResult> {
-  const { accounts, trace } = options;
+  for (let left = MOST_WALKS - 1; ; left--) {
+    try {
+      return await walk(store, user, localAddress, dividers, options);
+    } catch (error) {
+      if (left === 0 || !(error instanceof TablesMoved)) throw error;
+    }
+  }
+}
+
+async function walk(
+  store: TableStore,
+  user: string,
+  localAddress: string,
+  dividers: string,
+  { accounts, trace }: LookupOptions,
+): Promise<LookupResult> {
   const login = splitLogin(user, dividers);
   trace?.({ step: 'split', login });
   const domains = domainKeys(login);

@@ -20,6 +20,10 @@ export type RedisKeys = {
   claim: string;
   /** Set of keys that a sync has begun to write and not yet switched to. */
   begun: string;
+  /** Hash of what each of the last generations changed, see change-log.ts. */
+  changes: string;
+  /** Channel on which each new generation is told, to spare proxies the wait until they ask. */
+  changed: string;
 };
 
 /** The first octet of a field tells names from what the publisher notes, whatever octets the name holds. */
@@ -47,6 +51,8 @@ export function redisKeys(prefix: string): RedisKeys {
     diagnostics: `${prefix}:{domains}:diagnostics`,
     claim: `${prefix}:{domains}:sync`,
     begun: `${prefix}:{domains}:begun`,
+    changes: `${prefix}:{domains}:changes`,
+    changed: `${prefix}:{domains}:changed`,
     table,
     better: (id) => `${table(id)}:better`,
   };

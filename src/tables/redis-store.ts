@@ -12,7 +12,7 @@ import {
   redisKeys,
 } from './redis-keys.ts';
 import { decodeRows, type StoredRow } from './redis-row.ts';
-import { type TableStatus, type TableStore, TablesUnavailable } from './store.ts';
+import { type TableStatus, type TableStore, TablesMoved, TablesUnavailable } from './store.ts';
 import { holdsCrypt } from './table-id.ts';
 
 /** How old what health and metrics tell may be, in ms; the read costs one small command. */
@@ -42,14 +42,20 @@ export class RedisStore implements TableStore {
   }
 
   async domainEntries(domains: readonly string[]): Promise<DomainEntry[][]> {
+    return (await this.domainsNow(domains)).entries;
+  }
+
+  /** As domainEntries, with the generation that all of them are of, unknown ones too. */
+  async domainsNow(domains: readonly string[]): Promise<{ generation: number; entries: DomainEntry[][] }> {
     const fields = domains.map((domain) => FIELD_DOMAIN + domain);
     const reply = await this.#link.command('HMGET', this.#keys.domains, FIELD_STAMP, ...fields);
     const [stamp, ...values] = reply as (Buffer | null)[];
     const generation = this.#generation(stamp ?? null) ?? this.#unpublished();
-    return domains.map((domain, i) => {
+    const entries = domains.map((domain, i) => {
       const value = values[i] ?? null;
       return value === null ? [] : intact(() => decodeEntries(domain, generation, value));
     });
+    return { generation, entries };
   }
 
   async userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]> {
@@ -153,7 +159,7 @@ export class RedisStore implements TableStore {
   }
 
   #lost(table: TableId): never {
-    throw new TablesUnavailable(
+    throw new TablesMoved(
       `password table ${table} is not under ${this.#keys.table(table)}: it was evicted or removed, or two ` +
         'publications passed during one lookup',
     );

@@ -5,6 +5,14 @@ export class TablesUnavailable extends Error {
   override name = 'TablesUnavailable';
 }
 
+/**
+ * The tables that a lookup began in are no longer kept: it met two publications, or a proxy that was told of them
+ * late. Begun anew it finds those of now.
+ */
+export class TablesMoved extends TablesUnavailable {
+  override name = 'TablesMoved';
+}
+
 /** Where the compiled tables are looked up: in memory from files, or in Redis. */
 export interface TableStore {
   /**
@@ -14,7 +22,8 @@ export interface TableStore {
   domainEntries(domains: readonly string[]): Promise<DomainEntry[][]>;
   /**
    * The rows of a userid in one password table, in file order. Given the `generation` of the entry that named
-   * the table, both come from the same tables, whatever was published in between. Rejects with TablesUnavailable.
+   * the table, both come from the same tables, whatever was published in between. Rejects with TablesUnavailable,
+   * or with TablesMoved where the lookup is to be begun anew.
    */
   userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]>;
   /**
