@@ -26,7 +26,8 @@ export class ChangeList {
     return { domains: this.#domains, tables: this.#tables };
   }
 
-  addDomains(names: readonly string[]): void {
+  /** Null for what cannot be listed. */
+  addDomains(names: readonly string[] | null): void {
     this.#domains = this.#taken(this.#domains, names);
   }
 
@@ -47,9 +48,9 @@ export class ChangeList {
     return names <= this.#left;
   }
 
-  #taken(listed: string[] | null, names: readonly string[]): string[] | null {
+  #taken(listed: string[] | null, names: readonly string[] | null): string[] | null {
     if (listed === null) return null;
-    if (!this.hasRoomFor(names.length)) {
+    if (names === null || !this.hasRoomFor(names.length)) {
       // Its names are of no use to anybody any more and leave their room to others.
       this.#left += listed.length;
       return null;

@@ -45,9 +45,13 @@ export function createFingerprints(key: Uint8Array): Fingerprints {
   };
 }
 
-/** Reads the key, or makes it, with its folder, readable by its owner alone. @throws Error that names the file */
-export async function loadFingerprintKey(path: string): Promise<Buffer> {
-  const key = (await readIfThere(path)) ?? (await makeKey(path));
+/**
+ * Reads the key, or makes it, with its folder, readable by its owner alone.
+ * @param keep false leaves no file behind: a key that is not there is made up for this once
+ * @throws Error that names the file
+ */
+export async function loadFingerprintKey(path: string, keep = true): Promise<Buffer> {
+  const key = (await readIfThere(path)) ?? (keep ? await makeKey(path) : randomBytes(KEY_OCTETS));
   if (key.length === KEY_OCTETS) return key;
   throw new Error(
     `${path}: a fingerprint key has ${KEY_OCTETS} octets; remove it, and the next sync makes a new one`,

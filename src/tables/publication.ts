@@ -1,8 +1,10 @@
+import type { Changes } from './changes.ts';
 import type { Claim } from './claim.ts';
 import type { CompiledDomains } from './compile.ts';
 import type { Fingerprints } from './fingerprint.ts';
 import type { Diagnostic, TableId } from './model.ts';
 import type { PasswordTools } from './password-tools.ts';
+import type { PublishProgress } from './publish-progress.ts';
 import type { TableCounts } from './publish-table.ts';
 import type { Published } from './published.ts';
 import type { RedisLink } from './redis-client.ts';
@@ -18,10 +20,14 @@ export type PublishOptions = {
   passwords: PasswordTools;
   /** Whether a domain (lower case) was told to offer APOP: the passwords of its table are sealed, not hashed. */
   offersApop: (domain: string) => boolean;
-  /** Files read, and passwords hashed, at the same time. */
+  /** Passwords hashed at the same time. */
   concurrency: number;
-  /** Publishes even where a file is gone that has published users. */
+  /** The share of the published users, and of the domains, that may be lost, from 0 to 1; left out, all of them. */
+  maxLoss?: number | undefined;
+  /** Publishes whatever is lost by it, even where a file is gone that has published users. */
   force?: boolean | undefined;
+  /** Does all but hash and switch, and leaves nothing behind. */
+  dryRun?: boolean | undefined;
   progress?: ((progress: PublishProgress) => void) | undefined;
   /** Called with all that is known before the one step that changes what logins see; a throw prevents it. */
   beforeSwitch?: ((report: PublishReport) => void | Promise<void>) | undefined;
@@ -29,14 +35,26 @@ export type PublishOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** So many rows of a file have been written. */
-export type PublishProgress = { path: string; rows: number };
+/** `movedFrom` is the path of the table whose users it took over; null where it took over none. */
+export type TableChange = TableCounts & { id: TableId; path: string; movedFrom: string | null };
 
-export type TableChange = TableCounts & { id: TableId; path: string };
+/** What a publication does to the logins of one domain. */
+export type DomainChange = {
+  domain: string;
+  /** What becomes of its entries. */
+  entry: 'added' | 'changed' | 'removed' | 'same';
+  /** Users that it has now, and what became of those it had. */
+  users: number;
+  added: number;
+  changed: number;
+  removed: number;
+};
 
 export type PublishReport = {
-  /** False where everything was as published: no table was written. */
+  /** False where everything is as published. */
   published: boolean;
+  /** True where that is only what would be done. */
+  dryRun: boolean;
   generation: number;
   domains: number;
   entries: number;
@@ -48,6 +66,12 @@ export type PublishReport = {
   changedTables: TableChange[];
   /** Tables that the domain table names no more, with the users they had. */
   removedTables: { id: TableId; path: string; users: number }[];
+  /** Every domain that differs or some user of which does, those with most such users first. */
+  domainChanges: DomainChange[];
+  /** Domains with other entries. */
+  domainCounts: { added: number; changed: number; removed: number };
+  /** Names for the change log. */
+  changes: Changes;
   /** Userids over all tables. */
   added: number;
   changed: number;
@@ -68,14 +92,3 @@ export type Publishing = PublishOptions & {
   found: Published;
   generation: number;
 };
-
-/** Thrown where publishing would lock out users whose file is merely gone or out of reach. */
-export class SyncRefused extends Error {
-  override name = 'SyncRefused';
-}
-
-/** @throws SyncRefused where a file that is away has published users and nobody insists */
-export function refuseLoss(path: string, users: number, force: boolean | undefined): void {
-  if (users === 0 || force) return;
-  throw new SyncRefused(`${path} is gone or cannot be read, and ${users} published users would be with it`);
-}

@@ -5,8 +5,8 @@ import type { RedisLink } from './redis-client.ts';
 import { encodeEntries, encodeStamp, FORMAT } from './redis-format.ts';
 import { FIELD_DOMAIN, FIELD_STAMP } from './redis-keys.ts';
 
-/** Domain → the value of its field, in the order of the file. */
-export type PackedDomains = Map<string, Buffer>;
+/** Domain → its entries and the value of its field, in the order of the file. */
+export type PackedDomains = Map<string, { entries: DomainEntry[]; value: Buffer }>;
 
 export function packDomains(entries: readonly DomainEntry[]): PackedDomains {
   const byDomain = new Map<string, DomainEntry[]>();
@@ -15,13 +15,15 @@ export function packDomains(entries: readonly DomainEntry[]): PackedDomains {
     if (group === undefined) byDomain.set(entry.domain, [entry]);
     else group.push(entry);
   }
-  return new Map(Array.from(byDomain, ([domain, group]) => [domain, encodeEntries(group)]));
+  return new Map(
+    Array.from(byDomain, ([domain, group]) => [domain, { entries: group, value: encodeEntries(group) }]),
+  );
 }
 
 /** Tells whether the compiled table is the published one, resolved names included. */
 export function domainsSource(packed: PackedDomains, fingerprints: Fingerprints): string {
   const source = fingerprints.source(`domains ${FORMAT}`);
-  for (const [domain, value] of packed) {
+  for (const [domain, { value }] of packed) {
     // JSON says where it ends, and a colon stands in no domain.
     source.add(Buffer.from(`${domain}:`, 'latin1'));
     source.add(value);
@@ -41,7 +43,7 @@ export async function writeDomains(
     if (fields.length > 0) await link.command('HSET', next, ...fields);
     fields = [];
   };
-  for (const [domain, value] of packed) {
+  for (const [domain, { value }] of packed) {
     fields.push(FIELD_DOMAIN + domain, value);
     if (fields.length >= COMMANDS_AT_ONCE) await flush();
   }

@@ -1,3 +1,4 @@
+import { CHANGES_LISTED } from './changes.ts';
 import type { Limit } from './concurrency.ts';
 import type { Fingerprints } from './fingerprint.ts';
 import { MalformedOctets } from './octets.ts';
@@ -9,7 +10,7 @@ import { FIELD_META, FIELD_STAMP, FIELD_USER } from './redis-keys.ts';
 import { decodeRows, encodeRows, type StoredRow } from './redis-row.ts';
 import type { Become } from './stored-secrets.ts';
 
-/** What became of the userids and rows of one table. */
+/** What became of the userids and rows of one table. `changed` counts those whose lines in the file differ. */
 export type TableCounts = {
   users: number;
   rows: number;
@@ -27,6 +28,8 @@ export type TableWriterOptions = {
   /** Key of the live table whose stored forms can be used again; null where there is none. */
   live: string | null;
   liveUsers: number;
+  /** False where forms of the live table are of no use in this one. */
+  reuse: boolean;
   next: string;
   become: Become;
   fingerprints: Fingerprints;
@@ -46,12 +49,23 @@ const OWN_FIELDS = 2;
 export class TableWriter {
   readonly #options: TableWriterOptions;
   readonly #fates: Record<Fate, number> = { added: 0, changed: 0, same: 0 };
+  /** Userids whose rows in Redis differ; null where they are too many to be listed. */
+  #names: Set<string> | null = new Set();
   #rows = 0;
   #hashed = 0;
   #reused = 0;
 
   constructor(options: TableWriterOptions) {
     this.#options = options;
+  }
+
+  get hashed(): number {
+    return this.#hashed;
+  }
+
+  /** Userids that are new or whose rows in Redis differ; null where they are too many to be listed. */
+  get names(): ReadonlySet<string> | null {
+    return this.#names;
   }
 
   /** Rows in file order. Rejects with TablesUnavailable. */
@@ -94,14 +108,15 @@ export class TableWriter {
   }
 
   async #stored(row: PasswordRow, live: readonly StoredRow[]): Promise<StoredRow> {
-    const { become, fingerprints, limit, stop } = this.#options;
+    const { become, fingerprints, reuse, limit, stop } = this.#options;
     const { mailbox, line } = row;
     const fingerprint = fingerprints.row(become.name, row.userid, become.source(row), mailbox);
     const before = live.find((each) => each.fingerprint === fingerprint);
-    if (before !== undefined && become.stays(before.secret)) {
+    if (before !== undefined && reuse && become.stays(before.secret)) {
       this.#reused++;
       return { secret: before.secret, mailbox, line, fingerprint };
     }
+    this.#differs(row.userid);
     if (become.name !== 'crypt') this.#hashed++;
     const secret = await limit(() => {
       stop.throwIfAborted();
@@ -114,11 +129,18 @@ export class TableWriter {
     const fields = users.flatMap(({ userid, live, written }, i) => {
       const all = [...written, ...stored[i]!];
       if (written.length > 0) this.#fates[fateOf(live, written)]--;
-      this.#fates[fateOf(live, all)]++;
+      const fate = fateOf(live, all);
+      this.#fates[fate]++;
+      if (fate !== 'same') this.#differs(userid);
       return [FIELD_USER + userid, encodeRows(userid, all)];
     });
     const command: Command = ['HSET', this.#options.next, ...fields];
     if (fields.length > 0) await this.#options.link.command(...command);
+  }
+
+  #differs(userid: string): void {
+    this.#names?.add(userid);
+    if (this.#names !== null && this.#names.size > CHANGES_LISTED) this.#names = null;
   }
 }
 

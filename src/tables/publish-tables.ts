@@ -1,16 +1,24 @@
+import type { ChangeList } from './changes.ts';
 import { readPasswordFile } from './compile.ts';
 import { type Limit, limitTo, mapConcurrently } from './concurrency.ts';
 import type { FileFault } from './diagnostics.ts';
+import type { DomainDiff } from './domain-diff.ts';
+import { refuseAbsence } from './loss.ts';
 import type { Diagnostic, PasswordFileRef, TableId } from './model.ts';
 import type { PasswordRow } from './password-file.ts';
-import { type Publishing, refuseLoss, type TableChange } from './publication.ts';
-import { TableWriter } from './publish-table.ts';
+import type { Publishing, TableChange } from './publication.ts';
+import { ProgressMeter } from './publish-progress.ts';
+import { type TableCounts, TableWriter } from './publish-table.ts';
 import { FORMAT, type TableMeta } from './redis-format.ts';
 import { nextOf } from './redis-keys.ts';
+import { removedUsers } from './removed-users.ts';
 import { type Become, becoming } from './stored-secrets.ts';
 
 /** Hashing so many takes seconds, writing them a millisecond: often enough for progress and for an interrupt. */
 const ROWS_AT_ONCE = 250;
+
+/** A site may have a hundred thousand files of a user each: while one is read, others wait for Redis. */
+const FILES_AT_ONCE = 16;
 
 /** Of one password file. */
 export type TableOutcome = {
@@ -27,22 +35,33 @@ type Source = {
   become: Become;
   /** All besides its octets that the published table depends on. */
   settings: string;
+  /** What is published of the file. */
   published: TableMeta | null;
+  /** The table whose users it has: its own, or that which it succeeds. */
+  before: { id: TableId; meta: TableMeta } | null;
 };
 
-type Context = Publishing & { stop: AbortSignal; limit: Limit };
+type Context = Publishing & { changes: ChangeList; stop: AbortSignal; limit: Limit; meter: ProgressMeter };
 
 /** Reads every password file and writes the tables that changed beside the live ones. */
-export async function publishTables(publishing: Publishing): Promise<TableOutcome[]> {
-  const { compiled, concurrency, signal } = publishing;
+export async function publishTables(
+  publishing: Publishing,
+  successors: DomainDiff['successors'],
+  changes: ChangeList,
+): Promise<TableOutcome[]> {
+  const { compiled, concurrency, signal, progress } = publishing;
   const failed = new AbortController();
   const stop = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]);
-  const context = { ...publishing, stop, limit: limitTo(concurrency) };
+  const meter = new ProgressMeter(progress);
+  await meter.measure(compiled.passwordFiles);
+  const context = { ...publishing, changes, stop, limit: limitTo(concurrency), meter };
   const sealed = sealedTables(publishing);
-  // Several files at once, for a site may have a hundred thousand of a user each.
-  return mapConcurrently(compiled.passwordFiles, concurrency, async (ref) => {
+  return mapConcurrently(compiled.passwordFiles, FILES_AT_ONCE, async (ref) => {
     try {
-      return await publishTable(context, sourceOf(publishing, ref, sealed.has(ref.id)));
+      stop.throwIfAborted();
+      const outcome = await publishTable(context, sourceOf(publishing, ref, sealed.has(ref.id), successors));
+      meter.fileDone(ref);
+      return outcome;
     } catch (error) {
       failed.abort(error);
       throw error;
@@ -55,10 +74,18 @@ function sealedTables({ compiled, offersApop }: Publishing): Set<TableId> {
   return new Set(compiled.entries.flatMap(({ table, domain }) => (offersApop(domain) ? (table ?? []) : [])));
 }
 
-function sourceOf({ passwords, found }: Publishing, ref: PasswordFileRef, offersApop: boolean): Source {
+function sourceOf(
+  { passwords, found }: Publishing,
+  ref: PasswordFileRef,
+  offersApop: boolean,
+  successors: DomainDiff['successors'],
+): Source {
   const become = becoming(ref.id, ref.type, offersApop, passwords);
   const settings = [FORMAT, become.name, become.settings, ref.type, ref.max].join(' ');
-  return { ref, become, settings, published: found.tables.get(ref.id)?.meta ?? null };
+  const published = found.tables.get(ref.id)?.meta ?? null;
+  const id = successors.get(ref.id) ?? ref.id;
+  const meta = found.tables.get(id)?.meta ?? null;
+  return { ref, become, settings, published, before: meta && { id, meta } };
 }
 
 /** Reads a file; where its content is not what was published, once more to write it. */
@@ -73,47 +100,83 @@ async function publishTable(context: Context, source: Source): Promise<TableOutc
 }
 
 async function writeTable(context: Context, source: Source): Promise<TableOutcome> {
-  const { keys, claim, link, progress, stop } = context;
-  const { ref, become, published } = source;
-  const live = keys.table(ref.id);
-  const next = nextOf(live, claim.nonce);
-  const writer = new TableWriter({
-    ...context,
-    live: published === null ? null : live,
-    liveUsers: published?.users ?? 0,
-    next,
-    become,
-  });
+  const { keys, claim, link, meter, stop } = context;
+  const { ref, before } = source;
+  const next = nextOf(keys.table(ref.id), claim.nonce);
+  const writer = makeWriter(context, source, next);
   await link.command('SADD', keys.begun, next);
-  let rows = 0;
+  let octets = 0;
   const onRows = async (some: PasswordRow[]) => {
     for (let i = 0; i < some.length; i += ROWS_AT_ONCE) {
       stop.throwIfAborted();
       claim.check();
       const batch = some.slice(i, i + ROWS_AT_ONCE);
+      const { hashed } = writer;
       await writer.write(batch);
-      rows += batch.length;
-      progress?.({ path: ref.path, rows });
+      meter.wrote(ref, octets, batch.length, writer.hashed - hashed);
+      octets = 0;
     }
   };
-  const { fingerprint, diagnostics } = await read(context, source, onRows);
+  const onOctets = (some: Uint8Array) => {
+    octets += some.length;
+  };
+  const { fingerprint, diagnostics } = await read(context, source, onRows, onOctets);
   const { id, path, type, max } = ref;
   const counts = await writer.finish(context.generation, { source: fingerprint, type, path, max });
-  return { change: { id, path, ...counts }, users: counts.users, rows: counts.rows, diagnostics };
+  await listChanges(context, source, writer, counts);
+  const movedFrom = before === null || before.id === id ? null : before.meta.path;
+  const { users, rows } = counts;
+  return { change: { id, path, movedFrom, ...counts }, users, rows, diagnostics };
+}
+
+function makeWriter(context: Context, { become, before, ref }: Source, next: string): TableWriter {
+  const { keys, dryRun } = context;
+  return new TableWriter({
+    ...context,
+    live: before && keys.table(before.id),
+    liveUsers: before?.meta.users ?? 0,
+    // A sealed password opens in its own table alone.
+    reuse: before?.id === ref.id || become.name !== 'sealed',
+    next,
+    become: dryRun ? { ...become, make: async () => NOT_MADE } : become,
+  });
+}
+
+/** Written, and never switched to, where a dry run would have hashed. */
+const NOT_MADE = '{DRY-RUN}';
+
+/** What a proxy may hold of the table in memory: nothing of a new one's, which counts as all. */
+async function listChanges(
+  { keys, claim, link, changes }: Context,
+  { ref, published }: Source,
+  { names }: TableWriter,
+  { removed }: TableCounts,
+): Promise<void> {
+  const live = keys.table(ref.id);
+  const gone =
+    published === null || names === null || !changes.hasRoomFor(names.size + removed)
+      ? null
+      : await removedUsers(link, live, nextOf(live, claim.nonce), { removed, of: published.users });
+  if (gone === null) changes.addAllUsers(ref.id);
+  else changes.addUsers(ref.id, [...names!, ...gone]);
 }
 
 async function read(
   context: Context,
-  { ref, settings, published }: Source,
+  { ref, settings, before }: Source,
   onRows: (rows: PasswordRow[]) => void | Promise<void>,
+  onOctets?: (octets: Uint8Array) => void,
 ): Promise<{ fingerprint: string; diagnostics: Diagnostic[] }> {
   const { fingerprints, domainTable, passwords, force } = context;
   const fingerprint = fingerprints.source(settings);
   const result = await readPasswordFile({ domainTable, hashProblem: passwords.hashProblem }, ref, {
-    onOctets: fingerprint.add,
+    onOctets: (octets) => {
+      fingerprint.add(octets);
+      onOctets?.(octets);
+    },
     onRows,
   });
-  refuseLoss(ref.path, isAway(result.fault) ? (published?.users ?? 0) : 0, force);
+  if (isAway(result.fault) && !force) refuseAbsence(ref.path, before?.meta.users ?? 0);
   return { fingerprint: fingerprint.value(), diagnostics: result.diagnostics };
 }
 

@@ -1,12 +1,10 @@
+import { ChangeList } from './changes.ts';
 import { Claim } from './claim.ts';
-import {
-  type Publishing,
-  type PublishOptions,
-  type PublishReport,
-  type PublishResult,
-  refuseLoss,
-} from './publication.ts';
-import { domainsSource, packDomains, writeDomains } from './publish-domains.ts';
+import { type DomainDiff, diffDomains, noDifference } from './domain-diff.ts';
+import { refuseAbsence } from './loss.ts';
+import type { Publishing, PublishOptions, PublishResult } from './publication.ts';
+import { domainsSource, type PackedDomains, packDomains, writeDomains } from './publish-domains.ts';
+import { makeReport, refuseLostDomains, refuseLostUsers } from './publish-report.ts';
 import { publishTables, type TableOutcome } from './publish-tables.ts';
 import { readPublished } from './published.ts';
 import type { RedisLink } from './redis-client.ts';
@@ -35,26 +33,46 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   }
 }
 
+/** The domain table of the files beside the live one. */
+type Domains = { packed: PackedDomains; source: string; differs: boolean; diff: DomainDiff };
+
 async function run(publishing: Publishing): Promise<PublishResult> {
-  const { compiled, claim, link, found, domainTable, force, signal, beforeSwitch } = publishing;
-  refuseLoss(domainTable, compiled.fileFound ? 0 : (found.domains?.meta?.users ?? 0), force);
-  const outcomes = await publishTables(publishing);
-  const plan = await makePlan(publishing, outcomes);
-  const report = makeReport(plan, outcomes);
+  const { compiled, claim, link, keys, found, domainTable, dryRun, force, signal, beforeSwitch } = publishing;
+  if (!compiled.fileFound && !force) refuseAbsence(domainTable, found.domains?.meta?.users ?? 0);
+  const domains = await compareDomains(publishing);
+  // Before hours of hashing, as far as it can be told.
+  refuseLostDomains(publishing, domains);
+  const changes = new ChangeList();
+  changes.addDomains(domains.diff.names);
+  const outcomes = await publishTables(publishing, domains.diff.successors, changes);
+  const plan = await makePlan(publishing, domains, outcomes, changes);
+  const report = makeReport(publishing, plan, domains, outcomes);
+  refuseLostUsers(publishing, report);
   await beforeSwitch?.(report);
   signal?.throwIfAborted();
-  if (report.published) await switchOver(link, claim, plan);
+  if (dryRun) await clearBegun(link, keys, claim.nonce);
+  if (report.published && !dryRun) await switchOver(link, claim, plan);
   else await claim.release();
   return { report, diagnostics: [...compiled.diagnostics, ...outcomes.flatMap((each) => each.diagnostics)] };
 }
 
-/** Writes the domain table if it changed, and settles what the switch is to do. */
-async function makePlan(publishing: Publishing, outcomes: readonly TableOutcome[]): Promise<Plan> {
-  const { compiled, fingerprints, found, generation, keys, claim, link } = publishing;
+async function compareDomains(publishing: Publishing): Promise<Domains> {
+  const { compiled, fingerprints, found, keys, link } = publishing;
   const packed = packDomains(compiled.entries);
   const source = domainsSource(packed, fingerprints);
-  const domainsChanged = source !== found.domains?.meta?.source;
-  if (domainsChanged) {
+  const differs = source !== found.domains?.meta?.source;
+  const diff = differs ? await diffDomains(link, keys, found, packed) : noDifference();
+  return { packed, source, differs, diff };
+}
+
+/** Writes the domain table if it changed, and settles what the switch is to do. */
+async function makePlan(
+  { compiled, found, generation, keys, claim, link }: Publishing,
+  { packed, source, differs }: Domains,
+  outcomes: readonly TableOutcome[],
+  changes: ChangeList,
+): Promise<Plan> {
+  if (differs) {
     const next = nextOf(keys.domains, claim.nonce);
     await link.command('SADD', keys.begun, next);
     await writeDomains(link, next, packed, generation);
@@ -66,38 +84,24 @@ async function makePlan(publishing: Publishing, outcomes: readonly TableOutcome[
     domains: packed.size,
     entries: compiled.entries.length,
     tables: tables.length,
-    users: sum(outcomes, ({ users }) => users),
-    rows: sum(outcomes, ({ rows }) => rows),
+    users: outcomes.reduce((sum, { users }) => sum + users, 0),
+    rows: outcomes.reduce((sum, { rows }) => sum + rows, 0),
   };
   const changedTables = outcomes.flatMap(({ change }) => change?.id ?? []);
   const named = new Set(tables);
   const removedTables = [...found.tables.keys()].filter((id) => !named.has(id));
-  return { keys, found, generation, meta, domainsChanged, changedTables, removedTables, tables };
-}
-
-function makeReport(plan: Plan, outcomes: readonly TableOutcome[]): PublishReport {
-  const { meta, found, domainsChanged, generation } = plan;
-  const changedTables = outcomes.flatMap(({ change }) => change ?? []);
-  const removedTables = plan.removedTables.map((id) => {
-    const before = found.tables.get(id)?.meta;
-    return { id, path: before?.path ?? '', users: before?.users ?? 0 };
-  });
-  const published = domainsChanged || changedTables.length > 0 || removedTables.length > 0;
-  const { domains, entries, tables, users, rows } = meta;
-  return {
-    published,
-    generation: published ? generation : generation - 1,
-    ...{ domains, entries, domainsChanged, users, rows, tables },
-    unchangedTables: tables - changedTables.length,
+  for (const id of removedTables) changes.addAllUsers(id);
+  const plan = {
+    keys,
+    found,
+    generation,
+    meta,
+    domainsChanged: differs,
     changedTables,
     removedTables,
-    added: sum(changedTables, (table) => table.added),
-    changed: sum(changedTables, (table) => table.changed),
-    removed: sum(changedTables, (table) => table.removed) + sum(removedTables, (table) => table.users),
-    hashed: sum(changedTables, (table) => table.hashed),
-    reused: sum(changedTables, (table) => table.reused),
-    duration: 0,
+    tables,
   };
+  return { ...plan, changes: changes.changes };
 }
 
 /** Where Redis is away, the claim lapses and the next sync clears what was begun. */
@@ -109,8 +113,4 @@ async function tidyUp(link: RedisLink, keys: RedisKeys, claim: Claim): Promise<v
   } catch {
     // The error that brought us here tells more.
   }
-}
-
-function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }

@@ -1,3 +1,4 @@
+import type { Changes } from './changes.ts';
 import { type Claim, ClaimLost } from './claim.ts';
 import type { TableId } from './model.ts';
 import { COMMANDS_AT_ONCE, type Published, RowsLost } from './published.ts';
@@ -17,6 +18,8 @@ export type Plan = {
   removedTables: readonly TableId[];
   /** All that the domain table names now. */
   tables: readonly TableId[];
+  /** By name, for the change log. */
+  changes: Changes;
 };
 
 /**

@@ -1,4 +1,4 @@
-import { type CompileOptions, compileDomains } from './compile.ts';
+import { type CompiledDomains, type CompileOptions, compileDomains } from './compile.ts';
 import { createFingerprints, loadFingerprintKey } from './fingerprint.ts';
 import type { PublishOptions, PublishResult } from './publication.ts';
 import { publish } from './publish.ts';
@@ -13,14 +13,27 @@ export type SyncOptions = {
   fingerprintKeyFile: string;
 } & Pick<
   PublishOptions,
-  'prefix' | 'passwords' | 'offersApop' | 'concurrency' | 'force' | 'progress' | 'beforeSwitch' | 'signal'
->;
+  | 'prefix'
+  | 'passwords'
+  | 'offersApop'
+  | 'concurrency'
+  | 'maxLoss'
+  | 'force'
+  | 'dryRun'
+  | 'progress'
+  | 'beforeSwitch'
+  | 'signal'
+> & {
+    /** Called with what the domain table names, before its password files are read. */
+    onCompiled?: ((compiled: CompiledDomains) => void) | undefined;
+  };
 
 /** Reads the files and publishes them, over a connection of its own. Rejects as publish() and compileDomains() do. */
 export async function syncTables(options: SyncOptions): Promise<PublishResult> {
-  const { files, redis, fingerprintKeyFile, ...rest } = options;
+  const { files, redis, fingerprintKeyFile, onCompiled, ...rest } = options;
   const compiled = await compileDomains(files);
-  const fingerprints = createFingerprints(await loadFingerprintKey(fingerprintKeyFile));
+  onCompiled?.(compiled);
+  const fingerprints = createFingerprints(await loadFingerprintKey(fingerprintKeyFile, !options.dryRun));
   const link = connectRedis({ ...redis, timeout: Math.max(redis.timeout, PATIENCE) });
   try {
     await link.whenReady(redis.timeout);

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { createPasswordTools } from '../../src/auth/password-tools.ts';
 import { ClaimLost } from '../../src/tables/claim.ts';
-import { SyncRefused } from '../../src/tables/publication.ts';
+import { SyncRefused } from '../../src/tables/loss.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
 import type { SyncOptions } from '../../src/tables/sync.ts';
 import { DOMAIN_TABLE, publishing, USERS } from '../support/publishing.ts';

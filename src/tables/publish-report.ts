@@ -1,0 +1,92 @@
+import { domainChanges, type TableFacts } from './domain-changes.ts';
+import type { DomainDiff } from './domain-diff.ts';
+import { refuseLoss } from './loss.ts';
+import type { TableId } from './model.ts';
+import type { Publishing, PublishReport, TableChange } from './publication.ts';
+import type { PackedDomains } from './publish-domains.ts';
+import type { TableOutcome } from './publish-tables.ts';
+import type { Published } from './published.ts';
+import type { Plan } from './switch-over.ts';
+
+type Domains = { packed: PackedDomains; diff: DomainDiff };
+type Guarded = Pick<Publishing, 'found' | 'force' | 'maxLoss' | 'domainTable'>;
+
+/** What was found, written and is to be switched, for people. */
+export function makeReport(
+  { compiled, dryRun = false }: Publishing,
+  plan: Plan,
+  domains: Domains,
+  outcomes: readonly TableOutcome[],
+): PublishReport {
+  const { meta, found, domainsChanged, generation } = plan;
+  const changedTables = outcomes.flatMap(({ change }) => change ?? []);
+  const succeeded = new Set(domains.diff.successors.values());
+  // A table whose users another one has taken over is not removed, it has moved.
+  const removedTables = plan.removedTables.flatMap((id) => {
+    const before = found.tables.get(id)?.meta;
+    return succeeded.has(id) ? [] : { id, path: before?.path ?? '', users: before?.users ?? 0 };
+  });
+  const differs = domainsChanged || changedTables.length > 0 || plan.removedTables.length > 0;
+  const { added, changed, removed } = domains.diff;
+  const { domains: count, entries, tables, users, rows } = meta;
+  const usersNow = new Map(compiled.passwordFiles.map(({ id }, i) => [id, outcomes[i]?.users ?? 0]));
+  return {
+    published: differs,
+    dryRun,
+    generation: differs ? generation : generation - 1,
+    ...{ domains: count, entries, domainsChanged, users, rows, tables },
+    unchangedTables: tables - changedTables.length,
+    changedTables,
+    removedTables,
+    domainChanges: domainChanges(domains.packed, domains.diff, tableFacts(found, changedTables, usersNow)),
+    domainCounts: { added: added.length, changed: changed.length, removed: removed.length },
+    changes: plan.changes,
+    added: sum(changedTables, (table) => table.added),
+    changed: sum(changedTables, (table) => table.changed),
+    removed: sum(changedTables, (table) => table.removed) + sum(removedTables, (table) => table.users),
+    hashed: sum(changedTables, (table) => table.hashed),
+    reused: sum(changedTables, (table) => table.reused),
+    duration: 0,
+  };
+}
+
+/** @throws SyncRefused */
+export function refuseLostDomains(publishing: Guarded, { packed, diff }: Domains): void {
+  const { found, force, maxLoss = 1 } = publishing;
+  if (force) return;
+  // What becomes of the users that stay is not known yet.
+  const before = (id: TableId) => found.tables.get(id)?.meta?.users ?? 0;
+  const facts: TableFacts = { changed: new Map(), usersBefore: before, usersNow: before };
+  const removed = { ...diff, added: [], changed: [] };
+  const changes = diff.removed.length > 0 ? domainChanges(packed, removed, facts) : [];
+  const domains = { lost: diff.removed.length, of: found.domains?.meta?.domains ?? 0 };
+  refuseLoss({ users: { lost: 0, of: 0 }, domains, changes }, maxLoss);
+}
+
+/** @throws SyncRefused */
+export function refuseLostUsers({ found, force, maxLoss = 1 }: Guarded, report: PublishReport): void {
+  if (force) return;
+  const users = { lost: report.removed, of: usersOf(found) };
+  const domains = { lost: report.domainCounts.removed, of: found.domains?.meta?.domains ?? 0 };
+  refuseLoss({ users, domains, changes: report.domainChanges }, maxLoss);
+}
+
+function usersOf({ tables }: Published): number {
+  return sum([...tables.values()], ({ meta }) => meta?.users ?? 0);
+}
+
+function tableFacts(
+  found: Published,
+  changed: readonly TableChange[],
+  usersNow: ReadonlyMap<TableId, number>,
+): TableFacts {
+  return {
+    changed: new Map(changed.map((table) => [table.id, table])),
+    usersBefore: (id) => found.tables.get(id)?.meta?.users ?? 0,
+    usersNow: (id) => usersNow.get(id) ?? 0,
+  };
+}
+
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
