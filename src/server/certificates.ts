@@ -38,12 +38,18 @@ export class ListenerCertificates {
   }
 
   #context(listener: ListenerConfig, certificates: [Certificate, ...Certificate[]]): ServerTls {
-    return this.#transport.serverTls({
-      certificates,
-      minVersion: listener.minTls,
-      ciphers: listener.ciphers,
-      alpn: ALPN,
-    });
+    try {
+      return this.#transport.serverTls({
+        certificates,
+        minVersion: listener.minTls,
+        ciphers: listener.ciphers,
+        alpn: ALPN,
+      });
+    } catch (error) {
+      // The transport knows of certificates by their numbers alone; the operator looks for files.
+      const files = this.#config.tls.certificates.map(({ certificate }) => certificate);
+      throw new Error(`listener ${listener.name}: ${(error as Error).message} (of ${files.join(', ')})`);
+    }
   }
 }
 
