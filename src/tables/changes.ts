@@ -48,6 +48,11 @@ export class ChangeList {
     return names <= this.#left;
   }
 
+  /** Gives room to names that are listed elsewhere. */
+  reserve(names: number): void {
+    this.#left -= names;
+  }
+
   #taken(listed: string[] | null, names: readonly string[] | null): string[] | null {
     if (listed === null) return null;
     if (names === null || !this.hasRoomFor(names.length)) {

@@ -35,8 +35,14 @@ export type PublishOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** `movedFrom` is the path of the table whose users it took over; null where it took over none. */
-export type TableChange = TableCounts & { id: TableId; path: string; movedFrom: string | null };
+export type TableChange = TableCounts & {
+  id: TableId;
+  path: string;
+  /** Path of the table whose users it took over; null where it took over none. */
+  movedFrom: string | null;
+  /** Userids; null where they are too many to be listed. */
+  names: { added: string[]; changed: string[]; removed: string[] } | null;
+};
 
 /** What a publication does to the logins of one domain. */
 export type DomainChange = {

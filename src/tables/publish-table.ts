@@ -41,7 +41,7 @@ export type TableWriterOptions = {
 
 /** A userid's rows in a batch: before in the live table, before in the one being written, and now. */
 type UserBatch = { userid: string; live: StoredRow[]; written: StoredRow[]; rows: PasswordRow[] };
-type Fate = 'added' | 'changed' | 'same';
+export type Fate = 'added' | 'changed' | 'same';
 /** The hash's own two fields. */
 const OWN_FIELDS = 2;
 
@@ -49,8 +49,7 @@ const OWN_FIELDS = 2;
 export class TableWriter {
   readonly #options: TableWriterOptions;
   readonly #fates: Record<Fate, number> = { added: 0, changed: 0, same: 0 };
-  /** Userids whose rows in Redis differ; null where they are too many to be listed. */
-  #names: Set<string> | null = new Set();
+  #names: Map<string, Fate> | null = new Map();
   #rows = 0;
   #hashed = 0;
   #reused = 0;
@@ -63,18 +62,22 @@ export class TableWriter {
     return this.#hashed;
   }
 
-  /** Userids that are new or whose rows in Redis differ; null where they are too many to be listed. */
-  get names(): ReadonlySet<string> | null {
+  /**
+   * Userids that are new or whose rows in Redis differ; null where they are too many to be listed. What was hashed
+   * anew from the same line is 'same', and listed.
+   */
+  get names(): ReadonlyMap<string, Fate> | null {
     return this.#names;
   }
 
   /** Rows in file order. Rejects with TablesUnavailable. */
   async write(rows: readonly PasswordRow[]): Promise<void> {
     const users = await this.#withBefore(groupByUser(rows));
+    const anew = new Set<string>();
     const stored = await Promise.all(
-      users.map((user) => Promise.all(user.rows.map((row) => this.#stored(row, user.live)))),
+      users.map((user) => Promise.all(user.rows.map((row) => this.#stored(row, user.live, anew)))),
     );
-    await this.#store(users, stored);
+    await this.#store(users, stored, anew);
     this.#rows += rows.length;
   }
 
@@ -107,7 +110,8 @@ export class TableWriter {
     }));
   }
 
-  async #stored(row: PasswordRow, live: readonly StoredRow[]): Promise<StoredRow> {
+  /** @param anew gets the userids of which a stored form was not used again */
+  async #stored(row: PasswordRow, live: readonly StoredRow[], anew: Set<string>): Promise<StoredRow> {
     const { become, fingerprints, reuse, limit, stop } = this.#options;
     const { mailbox, line } = row;
     const fingerprint = fingerprints.row(become.name, row.userid, become.source(row), mailbox);
@@ -116,7 +120,7 @@ export class TableWriter {
       this.#reused++;
       return { secret: before.secret, mailbox, line, fingerprint };
     }
-    this.#differs(row.userid);
+    anew.add(row.userid);
     if (become.name !== 'crypt') this.#hashed++;
     const secret = await limit(() => {
       stop.throwIfAborted();
@@ -125,21 +129,25 @@ export class TableWriter {
     return { secret, mailbox, line, fingerprint };
   }
 
-  async #store(users: readonly UserBatch[], stored: readonly StoredRow[][]): Promise<void> {
+  async #store(
+    users: readonly UserBatch[],
+    stored: readonly StoredRow[][],
+    anew: ReadonlySet<string>,
+  ): Promise<void> {
     const fields = users.flatMap(({ userid, live, written }, i) => {
       const all = [...written, ...stored[i]!];
       if (written.length > 0) this.#fates[fateOf(live, written)]--;
       const fate = fateOf(live, all);
       this.#fates[fate]++;
-      if (fate !== 'same') this.#differs(userid);
+      if (fate !== 'same' || anew.has(userid)) this.#list(userid, fate);
       return [FIELD_USER + userid, encodeRows(userid, all)];
     });
     const command: Command = ['HSET', this.#options.next, ...fields];
     if (fields.length > 0) await this.#options.link.command(...command);
   }
 
-  #differs(userid: string): void {
-    this.#names?.add(userid);
+  #list(userid: string, fate: Fate): void {
+    this.#names?.set(userid, fate);
     if (this.#names !== null && this.#names.size > CHANGES_LISTED) this.#names = null;
   }
 }

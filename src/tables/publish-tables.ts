@@ -8,7 +8,7 @@ import type { Diagnostic, PasswordFileRef, TableId } from './model.ts';
 import type { PasswordRow } from './password-file.ts';
 import type { Publishing, TableChange } from './publication.ts';
 import { ProgressMeter } from './publish-progress.ts';
-import { type TableCounts, TableWriter } from './publish-table.ts';
+import { type Fate, type TableCounts, TableWriter } from './publish-table.ts';
 import { FORMAT, type TableMeta } from './redis-format.ts';
 import { nextOf } from './redis-keys.ts';
 import { removedUsers } from './removed-users.ts';
@@ -123,10 +123,10 @@ async function writeTable(context: Context, source: Source): Promise<TableOutcom
   const { fingerprint, diagnostics } = await read(context, source, onRows, onOctets);
   const { id, path, type, max } = ref;
   const counts = await writer.finish(context.generation, { source: fingerprint, type, path, max });
-  await listChanges(context, source, writer, counts);
+  const names = await listChanges(context, source, writer, counts);
   const movedFrom = before === null || before.id === id ? null : before.meta.path;
   const { users, rows } = counts;
-  return { change: { id, path, movedFrom, ...counts }, users, rows, diagnostics };
+  return { change: { id, path, movedFrom, names, ...counts }, users, rows, diagnostics };
 }
 
 function makeWriter(context: Context, { become, before, ref }: Source, next: string): TableWriter {
@@ -145,20 +145,27 @@ function makeWriter(context: Context, { become, before, ref }: Source, next: str
 /** Written, and never switched to, where a dry run would have hashed. */
 const NOT_MADE = '{DRY-RUN}';
 
-/** What a proxy may hold of the table in memory: nothing of a new one's, which counts as all. */
+/** Names what differs, as far as there is room for it: for the report, and for what proxies hold in memory. */
 async function listChanges(
   { keys, claim, link, changes }: Context,
-  { ref, published }: Source,
+  { ref, published, before }: Source,
   { names }: TableWriter,
   { removed }: TableCounts,
-): Promise<void> {
-  const live = keys.table(ref.id);
-  const gone =
-    published === null || names === null || !changes.hasRoomFor(names.size + removed)
-      ? null
-      : await removedUsers(link, live, nextOf(live, claim.nonce), { removed, of: published.users });
-  if (gone === null) changes.addAllUsers(ref.id);
-  else changes.addUsers(ref.id, [...names!, ...gone]);
+): Promise<TableChange['names']> {
+  let gone: string[] | null = [];
+  if (names === null || !changes.hasRoomFor(names.size + removed)) gone = null;
+  else if (before !== null && removed > 0) {
+    const next = nextOf(keys.table(ref.id), claim.nonce);
+    gone = await removedUsers(link, keys.table(before.id), next, before.meta.users);
+  }
+  const listed = gone === null || names === null ? null : [...names.keys(), ...gone];
+  // No proxy holds anything of a new table, which all of it says in the fewest words.
+  if (listed === null || published === null) changes.addAllUsers(ref.id);
+  else changes.addUsers(ref.id, listed);
+  if (listed === null || gone === null) return null;
+  if (published === null) changes.reserve(listed.length);
+  const of = (wanted: Fate) => [...names!].flatMap(([userid, fate]) => (fate === wanted ? userid : []));
+  return { added: of('added'), changed: of('changed'), removed: gone };
 }
 
 async function read(

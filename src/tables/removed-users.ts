@@ -14,10 +14,9 @@ export async function removedUsers(
   link: RedisLink,
   live: string,
   next: string,
-  { removed, of }: { removed: number; of: number },
+  liveUsers: number,
 ): Promise<string[] | null> {
-  if (removed === 0) return [];
-  if (of > SCANNED_USERS) return null;
+  if (liveUsers > SCANNED_USERS) return null;
   const gone = new Set<string>();
   let fields: string[] = [];
   const flush = async () => {
