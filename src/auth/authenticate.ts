@@ -7,6 +7,7 @@ import { type TableStore, TablesUnavailable } from '../tables/store.ts';
 import type { Authenticator, Decision, RejectReason, Timings, UnavailableReason } from './authenticator.ts';
 import { type FoundRows, isSlow, type Tried, tryRows } from './rows.ts';
 import type { Passwords } from './scheme.ts';
+import type { Upgrader } from './upgrade.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
 /**
@@ -17,8 +18,10 @@ import type { Outcome, Verifier } from './verifier.ts';
  * waits for its turn like any other. What is left to see, before the delay that the session adds:
  * - a userid that stands n times costs n hashes, MAX_SLOW_ROWS at most;
  * - a bcrypt, scrypt or yescrypt hash costs what its own parameters say; a fast crypt(3) hash (DES, MD5, SHA)
- *   adds its own microseconds or milliseconds to the dummy's time;
- * - an Argon2id row made with other parameters than the dummy's costs those, until a sync replaces it;
+ *   adds its own microseconds or milliseconds to the dummy's time, until a better hash stands beside it, which is
+ *   then all that is computed (made when the login is long answered, see upgrade.ts);
+ * - an Argon2id hash made with other parameters than the dummy's costs those, until a sync, or for a better hash the
+ *   next login, replaces it;
  * - an unknown domain saves the one round trip to the store that a userid costs;
  * - of a passwd entry the mailstore decides, in its own time.
  */
@@ -37,13 +40,16 @@ export type AuthenticatorOptions = {
   localUserRule: (domain: string) => LocalUserRule;
   /** Told what the operator must mend. A message of this room holds no secret and nothing that a client sent. */
   onError: (error: Error) => void;
+  /** Told of each password that a row accepted; null where none is to be hashed anew. */
+  upgrader?: Upgrader | null | undefined;
   /** Milliseconds from any start. */
   now?: () => number;
 };
 
 /** One login on its way. */
-type Attempt = Required<Omit<AuthenticatorOptions, 'accounts'>> & {
+type Attempt = Required<Omit<AuthenticatorOptions, 'accounts' | 'upgrader'>> & {
   accounts: Accounts | undefined;
+  upgrader?: Upgrader | null | undefined;
   credentials: Credentials;
   timings: Timings;
   signal: AbortSignal | undefined;
@@ -120,6 +126,7 @@ async function checkRows(attempt: Attempt, found: FoundRows): Promise<Decision> 
     // A row that could not be checked might have been the one: that is no wrong password.
     return problems.length > 0 ? unavailable('internal') : { result: 'rejected', reason: 'wrong-password' };
   }
+  attempt.upgrader?.accepted(found, matched, attempt.credentials.password);
   const name = localUserOf(attempt, found, matched.mailbox);
   if (name === null) return unavailable('no-local-user');
   return accepted(found, name, mailboxPath(found.entry, matched.mailbox));

@@ -1,5 +1,7 @@
 import type { LookupResult } from '../tables/lookup.ts';
 import type { UserRow } from '../tables/model.ts';
+import { parsePhc } from './argon2.ts';
+import { effectivePhrase } from './effective-phrase.ts';
 import { inspectSecret, type Passwords, type SecretContext } from './scheme.ts';
 
 /** The rows of a userid against one password, in file order, as teapop tries them. */
@@ -23,8 +25,8 @@ export const MAX_SLOW_ROWS = 16;
 
 /** Whether checking these rows takes a permit of the verifier's. */
 export function isSlow(found: FoundRows): boolean {
-  const { type } = contextOf(found);
-  return found.rows.some(({ secret }) => inspectSecret(secret, type).cost !== 'none');
+  const context = contextOf(found);
+  return found.rows.some((row) => costOf(checkOf(row, context, '')) !== 'none');
 }
 
 /** Never rejects. */
@@ -33,13 +35,14 @@ export async function tryRows(passwords: Passwords, found: FoundRows, password: 
   const tried: Tried = { matched: null, heavy: false, problems: [] };
   let slow = 0;
   for (const row of found.rows) {
-    const { cost } = inspectSecret(row.secret, context.type);
+    const check = checkOf(row, context, password);
+    const cost = costOf(check);
     if (cost !== 'none' && ++slow > MAX_SLOW_ROWS) {
       tried.problems.push(new Error(`line ${row.line}: the userid stands more than ${MAX_SLOW_ROWS} times`));
       break;
     }
     try {
-      const matches = await passwords.verify(row.secret, password, context);
+      const matches = await passwords.verify(check.secret, check.phrase, check.context);
       if (matches) return { ...tried, matched: row };
       if (cost === 'heavy') tried.heavy = true;
     } catch (cause) {
@@ -47,6 +50,22 @@ export async function tryRows(passwords: Passwords, found: FoundRows, password: 
     }
   }
   return tried;
+}
+
+/** What is computed for a row. */
+type Check = { secret: string; phrase: string; context: SecretContext };
+
+/** The better hash where a crypt(3) row has one that can be checked, and then it alone; else the row itself. */
+function checkOf(row: UserRow, context: SecretContext, password: string): Check {
+  const itself = { secret: row.secret, phrase: password, context };
+  if (context.type !== 'htpasswd' || row.better === undefined) return itself;
+  const phrase = effectivePhrase(row.secret, password);
+  if (phrase === null || typeof parsePhc(row.better) === 'string') return itself;
+  return { secret: row.better, phrase, context: { ...context, type: 'textfile' } };
+}
+
+function costOf({ secret, context }: Check) {
+  return inspectSecret(secret, context.type).cost;
 }
 
 function contextOf({ entry, login }: FoundRows): SecretContext {

@@ -18,6 +18,11 @@ export interface Verifier {
    * @param signal aborted while the task waits, it is never started; once started it runs to its end
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<Outcome<T>>;
+  /**
+   * Runs a task that no login waits for, now or never: only while a permit stays free for a login beside it, or with
+   * a single permit, while nothing runs. Rejects with what the task rejects with.
+   */
+  runSpare<T>(task: () => Promise<T>): Promise<{ ran: true; value: T } | { ran: false }>;
   readonly running: number;
   readonly waiting: number;
 }
@@ -66,6 +71,16 @@ class BoundedVerifier implements Verifier {
     if (this.#running < this.#concurrency) this.#running++;
     else if (this.#queue.size >= this.#limit) return { ran: false, reason: 'verify-queue-full' };
     else if (!(await this.#turn(signal))) return { ran: false, reason: 'client-gone' };
+    try {
+      return { ran: true, value: await task() };
+    } finally {
+      this.#release();
+    }
+  }
+
+  async runSpare<T>(task: () => Promise<T>): Promise<{ ran: true; value: T } | { ran: false }> {
+    if (this.#running > 0 && this.#running >= this.#concurrency - 1) return { ran: false };
+    this.#running++;
     try {
       return { ran: true, value: await task() };
     } finally {

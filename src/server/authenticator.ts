@@ -3,9 +3,11 @@ import { createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { createPasswords } from '../auth/scheme.ts';
 import { createSealer, readSealKey, type Sealer } from '../auth/seal.ts';
+import { createUpgrader, type UpgradeOutcome } from '../auth/upgrade.ts';
 import type { Verifier } from '../auth/verifier.ts';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../ops/log.ts';
+import { printableOctets } from '../ops/printable.ts';
 import { readAccounts } from '../tables/accounts.ts';
 import type { TableStore } from '../tables/store.ts';
 
@@ -17,16 +19,26 @@ export async function openAuthenticator(
   log: Log,
 ): Promise<Authenticator> {
   const { dividers, accounts, domains, localUser } = config.tables;
+  const { argon2, upgrade } = config.passwords;
+  const onOutcome = (outcome: UpgradeOutcome) => report(outcome, log);
   return createAuthenticator({
     store,
     dividers,
     accounts: accounts === 'any' ? undefined : await readAccounts(accounts),
     passwords: createPasswords({ sealer: await openSealer(config) }),
     verifier,
-    dummy: argon2Dummy(config.passwords.argon2),
+    dummy: argon2Dummy(argon2),
     localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),
+    upgrader: createUpgrader({ store, verifier, params: argon2, methods: upgrade, onOutcome }),
   });
+}
+
+/** At debug: a hash that is not upgraded now is upgraded later, and nobody waits for it. */
+function report({ result, userid, method, detail }: UpgradeOutcome, log: Log): void {
+  const fields = { user: printableOctets(userid), method };
+  if (result === 'stored') log.event('debug', 'hash-upgraded', fields);
+  else log.event('debug', 'hash-not-upgraded', { ...fields, detail: detail === '' ? result : detail });
 }
 
 /** Null where no key is configured. */

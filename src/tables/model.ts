@@ -49,8 +49,7 @@ export type UserRow = {
   /** Line number in the password file, from 1. */
   line: number;
   /**
-   * For a crypt(3) row: an Argon2id string of the same password, made when it last let somebody in. What it is made
-   * of and how it is checked, see auth/upgrade.ts.
+   * For a crypt(3) row: an Argon2id string of the same password, made after it let somebody in; see auth/upgrade.ts.
    */
   better?: string;
 };

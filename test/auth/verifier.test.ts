@@ -50,6 +50,44 @@ describe('the verifier', () => {
     assert.ok(!started.includes(4));
   });
 
+  test('runs what no login waits for only while a permit stays free beside it', async () => {
+    const { started, task, end } = bench();
+    const verifier = createVerifier({ concurrency: 2, queue: 1 });
+    const spare = verifier.runSpare(task(0));
+    assert.deepEqual([started, verifier.running], [[0], 1]);
+    assert.deepEqual(await verifier.runSpare(task(1)), { ran: false });
+    const login = verifier.run(task(2));
+    assert.deepEqual(started, [0, 2], 'a login has its turn at once');
+    const next = verifier.run(task(3));
+    await end(0);
+    assert.deepEqual(await spare, { ran: true, value: 0 });
+    assert.deepEqual(started, [0, 2, 3], 'its permit goes to whoever waits');
+    for (const id of [2, 3]) await end(id);
+    await Promise.all([login, next]);
+    assert.equal(verifier.running, 0);
+
+    const busy = verifier.run(task(4));
+    assert.deepEqual(await verifier.runSpare(task(5)), { ran: false });
+    await end(4);
+    await busy;
+    const failing = assert.rejects(verifier.runSpare(task(6)), /broken/);
+    await end(6, new Error('broken'));
+    await failing;
+    assert.equal(verifier.running, 0);
+  });
+
+  test('with a single permit runs it while nothing else runs', async () => {
+    const { task, end } = bench();
+    const verifier = createVerifier({ concurrency: 1, queue: 1 });
+    const login = verifier.run(task(0));
+    assert.deepEqual(await verifier.runSpare(task(1)), { ran: false });
+    await end(0);
+    await login;
+    const spare = verifier.runSpare(task(2));
+    await end(2);
+    assert.deepEqual(await spare, { ran: true, value: 2 });
+  });
+
   test('first come, first served', async () => {
     const { started, task, end } = bench();
     const verifier = createVerifier({ concurrency: 1, queue: 10 });
