@@ -104,9 +104,11 @@ describe('a login that succeeds by an old hash', () => {
   });
 
   test('lets in by it whom the old one lets in: with DES, whoever knows eight characters', async () => {
-    const it = site({ rows: [row(DES)] });
     const accepted = [DES_PASSWORD, 'sixteen ', 'sixteen and more', '\xf3ixteen '];
-    for (const password of accepted) assert.equal((await it.login(password)).result, 'accepted');
+    const old = site({ rows: [row(DES)], methods: [] });
+    for (const password of accepted) assert.equal((await old.login(password)).result, 'accepted');
+    const it = site({ rows: [row(DES)] });
+    await it.login(DES_PASSWORD);
     await it.settled();
     it.computed.length = 0;
     for (const password of accepted) assert.equal((await it.login(password)).result, 'accepted', password);
