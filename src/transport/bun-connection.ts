@@ -1,53 +1,27 @@
 /**
  * One connection on Bun's native sockets. What Bun's sockets do on their own, and what is done about it:
  *
- * - Closing calls the close handler before it returns, other calls may call one: such an event is put off until
- *   the call is over (`#inside`).
+ * - Closing calls the close handler before it returns, other calls may call one: see put-off.ts.
  * - `write()` takes what the kernel takes and forgets the rest; `drain` also comes without a cause.
  * - `end()` closes both ways, and a peer that still sends makes the kernel throw away what it has not sent yet.
  *   The half-close is `shutdown()`; `end()` comes when both ways are done.
  * - After `upgradeTLS` the old handlers still hear of the raw socket: ciphertext, its end, its close. Events of a
  *   socket that is not the connection's own are dropped.
  */
-import { plainAddress } from './address.ts';
 import { type BunTls, refusal, sessionOf, upgrade } from './bun-tls.ts';
+import { ConnectionState, HANDSHAKE_CUT, OCTETS_BEFORE_TLS, UNSENT } from './connection-state.ts';
 import { transportError } from './errors.ts';
 import { Outbox } from './outbox.ts';
-import type {
-  ClientTls,
-  Connection,
-  ConnectionHandler,
-  ServerTls,
-  TlsSession,
-  TransportError,
-} from './transport.ts';
+import { enter, leave } from './put-off.ts';
+import type { ClientTls, Connection, ServerTls, TransportError } from './transport.ts';
 
 /** Bun's socket, and what its type declarations leave out. */
 export type NativeSocket = Bun.Socket<BunConnection> & { readonly fd: number };
-
-const UNSENT: TransportError = { kind: 'reset', message: 'closed before all octets were sent' };
-const HANDSHAKE_CUT: TransportError = {
-  kind: 'tls',
-  message: 'the peer closed the connection during the handshake',
-};
-const OCTETS_BEFORE_TLS: TransportError = { kind: 'tls', message: 'octets came before the TLS handshake' };
-
-export class BunConnection implements Connection {
-  handler: ConnectionHandler;
-  context: unknown;
-  remoteAddress = '';
-  remotePort = 0;
-  localAddress = '';
-  localPort = 0;
-  tls: TlsSession | null = null;
-  octetsIn = 0;
-  octetsOut = 0;
-
+export class BunConnection extends ConnectionState implements Connection {
   #socket: NativeSocket | null = null;
   #phase: 'connecting' | 'plain' | 'handshake' | 'secure' | 'closed' = 'connecting';
   /** Destroyed or broken: nothing but `closed` is reported any more. */
   #deaf = false;
-  #inside = false;
   #fault: TransportError | null = null;
 
   #outbox = new Outbox();
@@ -63,18 +37,13 @@ export class BunConnection implements Connection {
   #paused = false;
   #peerEnded = false;
 
-  constructor(handler: ConnectionHandler, context: unknown) {
-    this.handler = handler;
-    this.context = context;
-  }
-
   get queued(): number {
     return this.#outbox.octets + (this.#plainTail?.octets ?? 0);
   }
 
   /** For keepalive; -1 where there is none. */
   get fd(): number {
-    return this.#phase === 'closed' ? -1 : (this.#socket?.fd ?? -1);
+    return this.#phase !== 'closed' && this.#socket !== null ? this.#socket.fd : -1;
   }
 
   write(octets: Uint8Array): boolean {
@@ -104,7 +73,7 @@ export class BunConnection implements Connection {
   startTls(tls: ServerTls | ClientTls): void {
     if (this.#deaf || this.#phase === 'closed') return;
     if (this.#held !== null) {
-      this.#break(OCTETS_BEFORE_TLS);
+      this.#abandon(OCTETS_BEFORE_TLS);
       return;
     }
     this.#tls = tls as BunTls;
@@ -125,9 +94,7 @@ export class BunConnection implements Connection {
   }
 
   destroy(): void {
-    if (this.#deaf) return;
-    this.#fault = null;
-    this.#abandon();
+    if (!this.#deaf) this.#abandon(null);
   }
 
   // What follows is called by the handlers that Bun knows; `socket` says which one it is about.
@@ -139,10 +106,7 @@ export class BunConnection implements Connection {
       return;
     }
     this.#phase = 'plain';
-    this.remoteAddress = plainAddress(socket.remoteAddress);
-    this.remotePort = socket.remotePort;
-    this.localAddress = plainAddress(socket.localAddress);
-    this.localPort = socket.localPort;
+    this.noteAddresses(socket);
   }
 
   /** A connection that we asked for stands: what was asked of it meanwhile can be done. */
@@ -155,43 +119,33 @@ export class BunConnection implements Connection {
   }
 
   onConnectError(error: unknown): void {
-    if (this.#deaf) return;
     this.#fault = transportError(error);
-    this.#report();
+    if (!this.#deaf) this.#report();
   }
 
   onData(socket: NativeSocket, octets: Uint8Array): void {
     if (socket !== this.#socket || this.#deaf) return;
-    if (this.#inside || this.#paused || this.#held !== null) this.#hold(octets.slice());
-    else if (this.#plainTail !== null) this.#break(OCTETS_BEFORE_TLS);
+    if (this.#paused || this.#held !== null) this.#hold(octets.slice());
+    else if (this.#plainTail !== null) this.#abandon(OCTETS_BEFORE_TLS);
     else this.#receive(octets);
   }
 
   onDrain(socket: NativeSocket): void {
-    if (this.#inside) queueMicrotask(() => this.onDrain(socket));
-    else if (socket === this.#socket && !this.#deaf && this.#phase !== 'closed') this.#flush();
+    if (socket === this.#socket && !this.#deaf && this.#phase !== 'closed') this.#flush();
   }
 
   onEnd(socket: NativeSocket): void {
-    if (this.#inside) {
-      queueMicrotask(() => this.onEnd(socket));
-      return;
-    }
     if (socket !== this.#socket || this.#deaf || this.#peerEnded) return;
-    if (this.#phase === 'handshake') this.#break(HANDSHAKE_CUT);
+    if (this.#phase === 'handshake') this.#abandon(HANDSHAKE_CUT);
     else if (this.#paused || this.#held !== null) this.#hold('end');
     else this.#peerHasEnded();
   }
 
   onHandshake(socket: NativeSocket, success: boolean, error: Error | null): void {
-    if (this.#inside) {
-      queueMicrotask(() => this.onHandshake(socket, success, error));
-      return;
-    }
     if (socket !== this.#socket || this.#deaf || this.#phase !== 'handshake') return;
     const fault = refusal(socket, this.#tls!, success, error);
     if (fault !== null) {
-      this.#break(fault);
+      this.#abandon(fault);
       return;
     }
     this.#phase = 'secure';
@@ -207,13 +161,9 @@ export class BunConnection implements Connection {
   }
 
   onClose(socket: NativeSocket, error: unknown): void {
-    if (this.#inside) {
-      queueMicrotask(() => this.onClose(socket, error));
-      return;
-    }
     if (socket !== this.#socket || this.#phase === 'closed') return;
     if (!this.#deaf) {
-      if (error !== undefined && error !== null) this.#fault ??= transportError(error);
+      if (error !== undefined && error !== null) this.#fault = transportError(error);
       else if (this.#phase === 'handshake') this.#fault ??= HANDSHAKE_CUT;
       else if (this.queued > 0) this.#fault ??= UNSENT;
     }
@@ -239,17 +189,19 @@ export class BunConnection implements Connection {
 
   /** Runs a call on the socket; what it makes Bun call is put off until it has returned. */
   #call(action: (socket: NativeSocket) => void): void {
-    this.#inside = true;
+    enter();
     action(this.#socket!);
-    this.#inside = false;
+    leave();
   }
 
-  /** How many octets the kernel took. A socket that takes none for good (-1) is lost, and its close will say why. */
+  /** How many octets the kernel took; a socket that takes none for good (-1) is lost, and is about to be closed. */
   #send(octets: Uint8Array): number {
-    this.#inside = true;
+    enter();
     const taken = this.#socket!.write(octets);
-    this.#inside = false;
-    return taken < 0 ? octets.length : taken;
+    leave();
+    if (taken >= 0) return taken;
+    this.#fault ??= UNSENT;
+    return octets.length;
   }
 
   #flush(): void {
@@ -260,7 +212,7 @@ export class BunConnection implements Connection {
       this.#plainTail = null;
       this.#upgrade();
     }
-    if (!this.#sendable) return;
+    if (!this.#sendable || this.#deaf) return;
     this.#outbox.flush(send);
     if (this.#outbox.octets > 0) return;
     if (this.#drainedDue) {
@@ -279,7 +231,7 @@ export class BunConnection implements Connection {
         this.#fault = { kind: 'tls', message: (error as Error).message };
       }
     });
-    if (this.#fault !== null) this.#abandon();
+    if (this.#fault !== null) this.#abandon(this.#fault);
   }
 
   #finishWhenSent(): void {
@@ -323,17 +275,12 @@ export class BunConnection implements Connection {
     this.handler.received(this, octets);
   }
 
-  #break(fault: TransportError): void {
-    this.#fault = fault;
-    this.#abandon();
-  }
-
   /** Closes both ways without waiting for anything; `closed` follows. */
-  #abandon(): void {
+  #abandon(fault: TransportError | null): void {
+    this.#fault = fault;
     this.#deaf = true;
     this.#dropQueued();
-    const waiting = this.#phase !== 'closed' && this.#socket !== null;
-    if (waiting) this.#call((socket) => socket.terminate());
+    if (this.#phase !== 'closed' && this.#socket !== null) this.#call((socket) => socket.terminate());
     else queueMicrotask(() => this.#report());
   }
 

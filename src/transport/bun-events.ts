@@ -1,6 +1,10 @@
-/** The handler objects that Bun's sockets share: they find the connection in `socket.data` and pass the event on. */
+/**
+ * The handler objects that Bun's sockets share: they find the connection in `socket.data` and pass the event on, once
+ * nobody is inside a call any more.
+ */
 import type { BunConnection, NativeSocket } from './bun-connection.ts';
 import { errorCode } from './errors.ts';
+import { isInside, outside } from './put-off.ts';
 
 export type Events = Bun.SocketHandler<BunConnection>;
 
@@ -16,22 +20,27 @@ function throwLater(error: unknown): void {
 
 const dataEvents = {
   data(socket, octets) {
-    socket.data.onData(socket as NativeSocket, octets);
+    if (!isInside()) socket.data.onData(socket as NativeSocket, octets);
+    else putOffData(socket as NativeSocket, octets.slice());
   },
   drain(socket) {
-    socket.data.onDrain(socket as NativeSocket);
+    outside(() => socket.data.onDrain(socket as NativeSocket));
   },
   end(socket) {
-    socket.data.onEnd(socket as NativeSocket);
+    outside(() => socket.data.onEnd(socket as NativeSocket));
   },
   close(socket, error) {
-    socket.data.onClose(socket as NativeSocket, error);
+    outside(() => socket.data.onClose(socket as NativeSocket, error));
   },
   error(socket, error) {
     if (TLS_FAILURE.test(errorCode(error))) socket.data.onError(socket as NativeSocket, error);
     else throwLater(error);
   },
 } satisfies Events;
+
+function putOffData(socket: NativeSocket, octets: Uint8Array): void {
+  outside(() => socket.data.onData(socket, octets));
+}
 
 /** Accepted sockets; the listener adds its own `open`. */
 export const acceptedEvents: Events = dataEvents;
@@ -50,6 +59,6 @@ export const connectEvents: Events = {
 export const tlsEvents: Events = {
   ...dataEvents,
   handshake(socket, success, error) {
-    socket.data.onHandshake(socket as NativeSocket, success, error);
+    outside(() => socket.data.onHandshake(socket as NativeSocket, success, error));
   },
 };

@@ -1,9 +1,9 @@
 /** The transport on Bun's native sockets. */
 
-import { plainAddress } from './address.ts';
 import { BunConnection, type NativeSocket } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
+import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import type {
   Connection,

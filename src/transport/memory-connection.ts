@@ -2,15 +2,9 @@
  * One end of a connection inside the process. What is sent waits at the far end (`#incoming`) until a microtask
  * hands it over; what does not fit into the window waits at the near end (`#outbox`).
  */
+import { ConnectionState, HANDSHAKE_CUT, OCTETS_BEFORE_TLS } from './connection-state.ts';
 import { Outbox } from './outbox.ts';
-import type {
-  ClientTls,
-  Connection,
-  ConnectionHandler,
-  ServerTls,
-  TlsSession,
-  TransportError,
-} from './transport.ts';
+import type { ClientTls, Connection, ConnectionHandler, ServerTls, TransportError } from './transport.ts';
 
 /** 'hello' stands for the far end's handshake: all that it can send before `secured`. */
 type Incoming = Uint8Array | 'end' | 'hello';
@@ -18,23 +12,8 @@ type Incoming = Uint8Array | 'end' | 'hello';
 type Endpoint = { address: string; port: number };
 
 const RESET: TransportError = { kind: 'reset', message: 'ECONNRESET: connection reset by peer' };
-const NO_HELLO: TransportError = { kind: 'tls', message: 'octets came instead of a TLS handshake' };
-const HANDSHAKE_CUT: TransportError = {
-  kind: 'tls',
-  message: 'the peer closed the connection during the handshake',
-};
 
-export class MemoryConnection implements Connection {
-  handler: ConnectionHandler;
-  context: unknown;
-  remoteAddress = '';
-  remotePort = 0;
-  localAddress = '';
-  localPort = 0;
-  tls: TlsSession | null = null;
-  octetsIn = 0;
-  octetsOut = 0;
-
+export class MemoryConnection extends ConnectionState implements Connection {
   readonly #window: number;
   #peer: MemoryConnection | null = null;
   #incoming: Incoming[] = [];
@@ -54,8 +33,7 @@ export class MemoryConnection implements Connection {
   #gone = false;
 
   constructor(handler: ConnectionHandler, context: unknown, window: number) {
-    this.handler = handler;
-    this.context = context;
+    super(handler, context);
     this.#window = window;
   }
 
@@ -194,7 +172,7 @@ export class MemoryConnection implements Connection {
 
   #deliver(event: Incoming): void {
     if (event === 'hello') this.#secure();
-    else if (this.#inHandshake) this.#close(event === 'end' ? HANDSHAKE_CUT : NO_HELLO);
+    else if (this.#inHandshake) this.#close(event === 'end' ? HANDSHAKE_CUT : OCTETS_BEFORE_TLS);
     else if (event === 'end') this.#end();
     else this.#receive(event);
   }

@@ -5,39 +5,17 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { plainAddress } from './address.ts';
+import { ConnectionState, HANDSHAKE_CUT } from './connection-state.ts';
 import { transportError } from './errors.ts';
 import { type NodeTls, sessionOf, wrap } from './node-tls.ts';
 import { Outbox } from './outbox.ts';
-import type {
-  ClientTls,
-  Connection,
-  ConnectionHandler,
-  ServerTls,
-  TlsSession,
-  TransportError,
-} from './transport.ts';
+import type { ClientTls, Connection, ConnectionHandler, ServerTls, TransportError } from './transport.ts';
 
 /** The connection hangs on its socket, so that the listeners can be shared. */
 type Owned = Socket & { [OWNER]?: NodeConnection };
 const OWNER = Symbol('connection');
 
-const HANDSHAKE_CUT: TransportError = {
-  kind: 'tls',
-  message: 'the peer closed the connection during the handshake',
-};
-
-export class NodeConnection implements Connection {
-  handler: ConnectionHandler;
-  context: unknown;
-  remoteAddress = '';
-  remotePort = 0;
-  localAddress = '';
-  localPort = 0;
-  tls: TlsSession | null = null;
-  octetsIn = 0;
-  octetsOut = 0;
-
+export class NodeConnection extends ConnectionState implements Connection {
   #socket: Owned;
   #phase: 'connecting' | 'plain' | 'handshake' | 'secure' | 'closed';
   #deaf = false;
@@ -54,13 +32,12 @@ export class NodeConnection implements Connection {
   readonly #written = () => this.#afterWrite();
 
   constructor(socket: Socket, standing: boolean, handler: ConnectionHandler, context: unknown) {
-    this.handler = handler;
-    this.context = context;
+    super(handler, context);
     this.#socket = socket;
     this.#phase = standing ? 'plain' : 'connecting';
     this.#own(socket);
     socket.on('data', onData).on('end', onEnd);
-    if (standing) this.#noteAddresses();
+    if (standing) this.noteAddresses(this.#socket);
     else socket.on('connect', onConnect);
   }
 
@@ -120,7 +97,7 @@ export class NodeConnection implements Connection {
   onConnect(): void {
     if (this.#deaf) return;
     this.#phase = 'plain';
-    this.#noteAddresses();
+    this.noteAddresses(this.#socket);
     this.handler.opened(this);
     if (this.#tls !== null) this.#upgradeWhenSent();
   }
@@ -184,13 +161,6 @@ export class NodeConnection implements Connection {
   #own(socket: Owned): void {
     socket[OWNER] = this;
     socket.on('error', onError).on('close', onClose);
-  }
-
-  #noteAddresses(): void {
-    this.remoteAddress = plainAddress(this.#socket.remoteAddress);
-    this.remotePort = this.#socket.remotePort ?? 0;
-    this.localAddress = plainAddress(this.#socket.localAddress);
-    this.localPort = this.#socket.localPort ?? 0;
   }
 
   #afterWrite(): void {

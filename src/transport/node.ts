@@ -1,6 +1,6 @@
 /** The transport on node:net and node:tls. */
 import { type AddressInfo, createServer, connect as netConnect, type Server } from 'node:net';
-import { plainAddress } from './address.ts';
+import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { NodeConnection } from './node-connection.ts';
 import { nodeClientTls, nodeServerTls } from './node-tls.ts';

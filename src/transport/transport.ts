@@ -21,7 +21,10 @@ export interface ConnectionHandler {
   received(connection: Connection, octets: Uint8Array): void;
   /** After a `write` that returned false: everything that was queued has been taken. */
   drained(connection: Connection): void;
-  /** The peer has closed its sending side; no octet follows. Sending is still possible. */
+  /**
+   * The peer has closed its sending side; no octet follows. Sending is still possible. With TLS a bare FIN counts as a
+   * close_notify does: POP3's replies say themselves where they end. When both sides have ended, `closed` follows.
+   */
   ended(connection: Connection): void;
   /** After `startTls` (or on a TLS listener): the handshake is done and, for a client, verified. */
   secured(connection: Connection): void;
@@ -68,7 +71,10 @@ export interface Connection {
   startTls(tls: ServerTls | ClientTls): void;
   /** Half-close: no more octets are sent once what is queued has gone. With TLS, a close_notify goes first. */
   end(): void;
-  /** Closes both ways at once, dropping what is queued. */
+  /**
+   * Closes both ways at once, dropping what is queued. The peer may see a reset, which can take octets with it that
+   * are on their way: `end` first where they matter.
+   */
   destroy(): void;
 }
 
@@ -126,7 +132,7 @@ export type ListenOptions = {
   port: number;
   /** Share the port with other processes (SO_REUSEPORT). Unset, a second bind is refused. */
   reusePort?: boolean;
-  /** Length of the accept queue asked of the kernel. */
+  /** Length of the accept queue asked of the kernel; Bun has none but 512. */
   backlog?: number;
   /** Set once on the listening socket, inherited by each accepted one (a call for each connection costs 10 to 20 µs). */
   keepAlive?: KeepAlive;
@@ -153,7 +159,10 @@ export interface Transport {
   readonly name: 'bun' | 'node' | 'memory';
   /** Rejects with an Error whose `code` is the system's (EADDRINUSE, EACCES …). */
   listen(options: ListenOptions): Promise<Listener>;
-  /** Starts connecting; `opened` or `closed` follows. Has no deadline of its own: the caller destroys it. */
+  /**
+   * Starts connecting; `opened` or `closed` follows. Has no deadline of its own: the caller destroys it. Bun keeps the
+   * descriptor of an attempt destroyed on the way until the kernel gives it up (net.ipv4.tcp_syn_retries, 2 minutes).
+   */
   connect(options: ConnectOptions): Connection;
   /** Throws an Error that says which certificate cannot be used and why. */
   serverTls(options: ServerTlsOptions): ServerTls;

@@ -145,6 +145,18 @@ export function closingCases(transport: Transport, secure: () => Tls): void {
     });
   });
 
+  test(name('paused as it is accepted, a connection hears nothing until resume()'), async () => {
+    await onStage(transport, { accept: (connection) => connection.pause() }, async (stage) => {
+      const client = stage.connect();
+      client.call((connection) => connection.write(ascii('early')));
+      const server = await stage.accepted();
+      await sleep(A_WHILE);
+      assert.deepEqual(server.events, []);
+      server.call((connection) => connection.resume());
+      await server.until('received');
+    });
+  });
+
   test(name('handlers and context may be swapped between events'), async () => {
     await onPair(transport, null, async (client, server) => {
       const second = new Probe();

@@ -1,0 +1,58 @@
+import type { ConnectionHandler, TlsSession, TransportError } from './transport.ts';
+
+/** How each transport fails a handshake for reasons of its own. */
+export const HANDSHAKE_CUT: TransportError = {
+  kind: 'tls',
+  message: 'the peer closed the connection during the handshake',
+};
+export const OCTETS_BEFORE_TLS: TransportError = {
+  kind: 'tls',
+  message: 'octets came instead of a TLS handshake',
+};
+
+/** A close without a reason while octets were queued: nobody may take it for one in order. */
+export const UNSENT: TransportError = { kind: 'reset', message: 'closed before all octets were sent' };
+
+const IPV4_MAPPED = '::ffff:';
+
+/** A listener on '::' sees IPv4 peers as ::ffff:192.0.2.1; logs, limits and tables want 192.0.2.1. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith(IPV4_MAPPED) && address.includes('.')
+    ? address.slice(IPV4_MAPPED.length)
+    : address;
+}
+
+/** What sockets of both runtimes tell of themselves, as long as they are open. */
+type Addressed = {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+};
+
+/** The part of a connection that is plain data, alike on all transports. */
+export class ConnectionState {
+  handler: ConnectionHandler;
+  context: unknown;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  tls: TlsSession | null = null;
+  octetsIn = 0;
+  octetsOut = 0;
+
+  constructor(handler: ConnectionHandler, context: unknown) {
+    this.handler = handler;
+    this.context = context;
+  }
+
+  /** Kept here because a closed socket has forgotten them, and the session's log line comes after. */
+  noteAddresses(socket: Addressed): void {
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = plainAddress(socket.localAddress);
+    this.localPort = socket.localPort ?? 0;
+  }
+}
