@@ -12,6 +12,7 @@ import { Resolver } from '../proxy/resolver.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
 import { openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
+import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
 import { openTables, type Tables } from './tables.ts';
 import { loadUpstreams, upstreamRule } from './upstreams.ts';
@@ -117,11 +118,7 @@ export class Server {
   async #start(): Promise<void> {
     const { config, secrets, transport, log } = this.#options;
     if (config.admin !== null) {
-      this.#admin = await startAdmin({
-        ...config.admin,
-        readiness: () => this.#unready(),
-        metrics: this.#metrics,
-      });
+      this.#admin = await this.#startAdmin(config.admin);
     }
     await this.#certificates.load();
     const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
@@ -148,14 +145,24 @@ export class Server {
     this.#state = 'serving';
   }
 
+  async #startAdmin(endpoint: { address: string; port: number }): Promise<Admin> {
+    try {
+      const readiness = () => this.#unready();
+      return await startAdmin({ ...endpoint, readiness, metrics: this.#metrics });
+    } catch (error) {
+      throw cannotListen('admin', endpoint, error);
+    }
+  }
+
   async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
     const policy = listenerPolicy(config, this.#options.config, this.#certificates);
     const keepAlive = keepAliveOf(this.#options.config);
-    const listener = await sessions.listen(policy, {
-      address: config.address,
-      port: config.port,
-      ...(keepAlive === null ? {} : { keepAlive }),
-    });
+    const { address, port } = config;
+    const listener = await sessions
+      .listen(policy, { address, port, ...(keepAlive === null ? {} : { keepAlive }) })
+      .catch((error) => {
+        throw cannotListen(`listener ${config.name}`, config, error);
+      });
     const bound = { name: config.name, address: listener.address, port: listener.port };
     this.#listeners.push({ bound, listener });
     this.#options.log.event('info', 'listening', { ...bound, tls: config.tls });
