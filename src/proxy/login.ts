@@ -5,16 +5,15 @@ import type { LoginOutcome } from '../pop3/effect.ts';
 import type { Credentials } from '../pop3/sasl.ts';
 import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
-import { outcomeOfOpening } from './reasons.ts';
 import {
-  couldNameMaster,
-  loginPlan,
   type OpenFailure,
   type OpenResult,
-  type Upstream,
+  type OpenTimes,
   UpstreamOpening,
   type UpstreamServices,
-} from './upstream.ts';
+} from './opening.ts';
+import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
+import { couldNameMaster, loginPlan, type Upstream } from './upstream.ts';
 
 export type LoginServices = UpstreamServices & {
   authenticator: Authenticator;
@@ -33,13 +32,13 @@ export type LoginEnd = {
 };
 export type OpenedUpstream = { connection: Connection; rest: Uint8Array };
 
-/** What is known of a login while it runs and after; read by the session's report. */
+/** What is known of a login while it runs and after; read by the session's report. No password outlives the login in it. */
 export type LoginFacts = {
-  credentials: Credentials;
+  user: string;
   timings: Timings;
   account: Account | null;
   upstream: Upstream | null;
-  opened: OpenResult | null;
+  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null }) | null;
 };
 
 export type LoginEvents = {
@@ -53,6 +52,7 @@ export type LoginEvents = {
 export class Login {
   readonly facts: LoginFacts;
   readonly #services: LoginServices;
+  readonly #credentials: Credentials;
   readonly #events: LoginEvents;
   readonly #startedAt = performance.now();
   readonly #delay = new Deadline(() => this.#finish({ result: 'rejected' }, this.#reason));
@@ -65,9 +65,10 @@ export class Login {
    */
   constructor(services: LoginServices, credentials: Credentials, localAddress: string, events: LoginEvents) {
     this.#services = services;
+    this.#credentials = credentials;
     this.#events = events;
     this.facts = {
-      credentials,
+      user: credentials.user,
       timings: { lookup: 0, verify: 0 },
       account: null,
       upstream: null,
@@ -84,15 +85,17 @@ export class Login {
   }
 
   async #decide(localAddress: string): Promise<void> {
-    const { credentials, timings } = this.facts;
+    const { authenticator, log } = this.#services;
     const { signal } = this.#abort;
-    const decision = await this.#services.authenticator.authenticate(
-      credentials,
-      localAddress,
-      timings,
-      signal,
-    );
-    if (!signal.aborted) this.#decided(decision);
+    try {
+      const { timings } = this.facts;
+      const decision = await authenticator.authenticate(this.#credentials, localAddress, timings, signal);
+      if (!signal.aborted) this.#decided(decision);
+    } catch (error) {
+      // A fault of ours: of this one login, not of the process.
+      log.event('error', 'login-error', { detail: (error as Error).message });
+      if (!signal.aborted) this.#finish({ result: 'unavailable', code: 'SYS/TEMP' }, 'internal');
+    }
   }
 
   #decided(decision: Decision): void {
@@ -101,7 +104,7 @@ export class Login {
         this.#reject(decision.reason);
         break;
       case 'unavailable':
-        this.#finish({ result: 'unavailable', code: 'SYS/TEMP' }, decision.reason);
+        this.#finish(outcomeOfDecision(decision.reason), decision.reason);
         break;
       case 'accepted':
         this.#open(decision.account);
@@ -111,15 +114,15 @@ export class Login {
 
   #open(account: Account): void {
     const upstream = this.#services.upstreamOf(account.domain);
-    const { password } = this.facts.credentials;
     if (couldNameMaster(upstream, account.localUser)) {
       if (account.upstreamChecks) this.#reject('unknown-user');
-      else this.#finish({ result: 'unavailable', code: 'SYS/PERM' }, 'no-local-user');
+      else this.#finish(outcomeOfDecision('no-local-user'), 'no-local-user');
       return;
     }
     this.facts.account = account;
     this.facts.upstream = upstream;
     this.#events.connecting();
+    const { password } = this.#credentials;
     const plan = loginPlan(upstream, account.localUser, password, account.upstreamChecks);
     this.#opening = new UpstreamOpening(upstream, plan, this.#services, (result) =>
       this.#opened(result, account.upstreamChecks),
@@ -127,7 +130,8 @@ export class Login {
   }
 
   #opened(result: OpenResult, upstreamChecks: boolean): void {
-    this.facts.opened = result;
+    const { address, connectMs, loginMs } = result;
+    this.facts.opened = { address, connectMs, loginMs, failure: result.ok ? null : result.failure };
     if (result.ok) {
       const { connection, reply, rest } = result;
       this.#finish({ result: 'accepted', reply }, 'none', { connection, rest });

@@ -1,8 +1,9 @@
+import type { UnavailableReason } from '../auth/authenticator.ts';
 import type { UpstreamFailure as CountedFailure, EndReason, LoginReason } from '../ops/outcome.ts';
 import type { CloseReason, LoginOutcome } from '../pop3/effect.ts';
 import { outcomeOf } from '../pop3/upstream-failure.ts';
+import type { ConnectFailure, OpenFailure } from './opening.ts';
 import type { RelayEnd } from './relay.ts';
-import type { ConnectFailure, OpenFailure } from './upstream.ts';
 
 /** From each room's own words to what the client hears and what is counted: one exhaustive switch each. */
 
@@ -40,6 +41,12 @@ export function endOfRelay(how: RelayEnd): EndReason {
     case 'destroyed':
       return 'shutdown';
   }
+}
+
+/** What the client hears of a login that its tables could not decide. */
+export function outcomeOfDecision(reason: UnavailableReason): LoginOutcome {
+  // RFC 3206 §3: a rule of the site's that makes no name is not mended by another try.
+  return { result: 'unavailable', code: reason === 'no-local-user' ? 'SYS/PERM' : 'SYS/TEMP' };
 }
 
 /** What a session that could not be opened means for the login. */

@@ -70,7 +70,7 @@ export class SessionReport {
     this.#result = end.outcome.result;
     this.#reason = end.reason;
     this.#metrics.login(end.outcome.result, end.reason);
-    this.#countLogin(this.#facts!);
+    this.#countLogin(this.#facts!, end.outcome.result);
   }
 
   /** The client went away, or the proxy stops, before the login was decided. */
@@ -99,14 +99,15 @@ export class SessionReport {
     this.#log.session(this.#record(attempts, command));
   }
 
-  #countLogin(facts: LoginFacts): void {
-    const { timings, upstream, opened } = facts;
+  #countLogin({ timings, upstream, opened }: LoginFacts, result: LoginResult): void {
     this.#metrics.lookup(timings.lookup / 1000);
     if (timings.verify > 0) this.#metrics.verify(timings.verify / 1000);
     if (upstream === null || opened === null) return;
-    if (opened.loginMs > 0) this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
-    if (opened.ok) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
-    else this.#metrics.upstreamFailed(upstream.name, countedFailure(opened.failure));
+    if (opened.connectMs !== null) this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
+    if (opened.failure === null) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
+    // A wrong password that the mailstore was asked to check is no failure of the mailstore's.
+    else if (result !== 'rejected')
+      this.#metrics.upstreamFailed(upstream.name, countedFailure(opened.failure));
   }
 
   #record(attempts: number, command: CommandName | null): SessionRecord {
@@ -118,7 +119,7 @@ export class SessionReport {
       listener: this.#listener,
       client: { address: connection.remoteAddress, port: connection.remotePort },
       local: { address: connection.localAddress, port: connection.localPort },
-      login: facts?.credentials.user ?? null,
+      login: facts?.user ?? null,
       localUser: facts?.account?.localUser ?? null,
       upstream: facts?.upstream
         ? {
@@ -138,7 +139,7 @@ export class SessionReport {
         lookup: facts?.timings.lookup ?? null,
         verify: facts?.timings.verify ?? null,
         upstreamConnect: opened?.connectMs ?? null,
-        upstreamLogin: opened?.ok ? opened.loginMs : null,
+        upstreamLogin: opened?.failure === null ? opened.loginMs : null,
       },
       octets: { toClient: connection.octetsOut, toUpstream: connection.octetsIn },
     };

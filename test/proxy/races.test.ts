@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type MemoryTransport, memoryTransport } from '../../src/transport/memory.ts';
-import { MemoryPeer, memoryMailstore } from '../support/memory-peer.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { TransportPeer, transportMailstore } from '../support/transport-peer.ts';
 
 const COMMANDS = 'CAPA\r\nUSER john\r\nPASS secret\r\nNOOP\r\nQUIT\r\n';
 const REPLIES = '+OK logged in\r\n+OK\r\n+OK bye\r\n';
@@ -12,12 +12,12 @@ const OUT_OF_TURN = '+OK what else\r\n';
 /** Far more turns of the microtask queue than a session takes. */
 const MOST_STEPS = 2_000;
 
-type Stage = { transport: MemoryTransport; proxy: TestProxy; mailstores: MemoryPeer[] };
+type Stage = { transport: MemoryTransport; proxy: TestProxy; mailstores: TransportPeer[] };
 
 async function stage(window: number): Promise<Stage> {
   const transport = memoryTransport(window);
-  const mailstores: MemoryPeer[] = [];
-  const port = await memoryMailstore(transport, mailstores);
+  const mailstores: TransportPeer[] = [];
+  const { port } = await transportMailstore(transport, mailstores);
   const proxy = await startTestProxy({ transport, upstream: { port } });
   return { transport, proxy, mailstores };
 }
@@ -37,7 +37,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 /** How many steps an undisturbed session takes until the client has all its answers. */
 async function length({ transport, proxy }: Stage): Promise<number> {
-  const client = MemoryPeer.connect(transport, proxy.port);
+  const client = TransportPeer.connect(transport, proxy.port);
   client.send(COMMANDS);
   for (let step = 0; step < MOST_STEPS; step++) {
     if (client.ended) return step;
@@ -46,7 +46,7 @@ async function length({ transport, proxy }: Stage): Promise<number> {
   assert.fail(`no end after ${client.text}`);
 }
 
-type Disturbance = (stage: Stage, client: MemoryPeer) => void;
+type Disturbance = (stage: Stage, client: TransportPeer) => void;
 
 const MAILSTORE_EVENTS: Record<string, Disturbance> = {
   'the mailstore ends': ({ mailstores }) => mailstores.at(-1)?.connection.end(),
@@ -96,7 +96,7 @@ for (const window of [12, 80, 65_536]) {
         const last = (await length(scene)) + 5;
         for (let moment = 0; moment <= last; moment++) {
           mailstores.length = 0;
-          const client = MemoryPeer.connect(transport, proxy.port);
+          const client = TransportPeer.connect(transport, proxy.port);
           client.send(COMMANDS);
           await steps(moment);
           disturb(scene, client);

@@ -31,6 +31,9 @@ export type TestProxyOptions = {
   limits?: Partial<Limits>;
   failureDelayMs?: number;
   transport?: Transport;
+  /** Where no certificate is read: what the listener gets instead. */
+  serverTls?: () => ServerTls;
+  resolver?: Pick<Resolver, 'resolve'>;
 };
 
 /** The proxy room on real sockets, with an authenticator of the test's own. */
@@ -102,7 +105,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const sessions = new SessionSet({
     transport,
     wheel,
-    resolver: new Resolver(),
+    resolver: options.resolver ?? new Resolver(),
     authenticator,
     upstreamOf: () => upstream,
     failureDelayMs: options.failureDelayMs ?? 0,
@@ -149,7 +152,7 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
   return {
     name: 'test',
     tls: tls?.mode ?? 'off',
-    serverTls: () => serverTls!,
+    serverTls: options.serverTls ?? (() => serverTls!),
     plaintextAllowed: () => plaintext,
     authorization: authorizationPolicy({
       banner: 'ready',

@@ -1,6 +1,8 @@
 import type {
   Connection,
   ConnectionHandler,
+  Listener,
+  ServerTls,
   Transport,
   TransportError,
 } from '../../src/transport/transport.ts';
@@ -8,13 +10,13 @@ import type {
 /** What a peer in the process does by itself. */
 export type PeerHabits = {
   /** Called after each arrival of octets, with all that has come so far. */
-  received?: (peer: MemoryPeer) => void;
+  received?: (peer: TransportPeer) => void;
   /** Reads nothing until it is told to. */
   paused?: boolean;
 };
 
-/** A client or mailstore on the memory transport: keeps what it hears, and closes its side when the other has. */
-export class MemoryPeer {
+/** A client or mailstore on any transport: keeps what it hears, and closes its side when the other has. */
+export class TransportPeer {
   readonly connection: Connection;
   readonly #habits: PeerHabits;
   /** Octet string. */
@@ -31,9 +33,9 @@ export class MemoryPeer {
     if (habits.paused) connection.pause();
   }
 
-  static connect(transport: Transport, port: number, habits: PeerHabits = {}): MemoryPeer {
+  static connect(transport: Transport, port: number, habits: PeerHabits = {}): TransportPeer {
     const options = { address: '127.0.0.1', port, handler: PEER_HANDLER, context: null };
-    return new MemoryPeer(transport.connect(options), habits);
+    return new TransportPeer(transport.connect(options), habits);
   }
 
   send(text: string): void {
@@ -46,7 +48,7 @@ export class MemoryPeer {
   }
 }
 
-const peer = (connection: Connection) => connection.context as MemoryPeer;
+const peer = (connection: Connection) => connection.context as TransportPeer;
 
 const PEER_HANDLER: ConnectionHandler = {
   opened() {},
@@ -63,19 +65,26 @@ const PEER_HANDLER: ConnectionHandler = {
   },
 };
 
-/** A mailstore that logs everybody in and answers QUIT by closing. Its connections are gathered in `peers`. */
-export async function memoryMailstore(transport: Transport, peers: MemoryPeer[]): Promise<number> {
-  const answers: Record<string, string> = { USER: '+OK\r\n', PASS: '+OK logged in\r\n', NOOP: '+OK\r\n' };
-  const listener = await transport.listen({
+/**
+ * A mailstore that logs everybody in and answers QUIT by closing. Its connections are gathered in `peers`.
+ * @param tls for STLS
+ */
+export function transportMailstore(
+  transport: Transport,
+  peers: TransportPeer[],
+  tls: ServerTls | null = null,
+): Promise<Listener> {
+  return transport.listen({
     address: '127.0.0.1',
     port: 0,
     accept(connection) {
       let answered = 0;
-      const mailstore = new MemoryPeer(connection, {
+      const mailstore = new TransportPeer(connection, {
         received({ text }) {
           const commands = text.split('\r\n').slice(0, -1);
           for (const command of commands.slice(answered)) {
-            mailstore.send(answers[command.slice(0, 4)] ?? '+OK bye\r\n');
+            mailstore.send(ANSWERS[command.slice(0, 4)] ?? '+OK bye\r\n');
+            if (command === 'STLS' && tls !== null) connection.startTls(tls);
             if (command === 'QUIT') connection.end();
           }
           answered = commands.length;
@@ -85,5 +94,11 @@ export async function memoryMailstore(transport: Transport, peers: MemoryPeer[])
       mailstore.send('+OK ready\r\n');
     },
   });
-  return listener.port;
 }
+
+const ANSWERS: Readonly<Record<string, string>> = {
+  STLS: '+OK\r\n',
+  USER: '+OK\r\n',
+  PASS: '+OK logged in\r\n',
+  NOOP: '+OK\r\n',
+};
