@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { stringify } from 'yaml';
 import { type Dovecot, type DovecotOptions, startDovecot } from './dovecot.ts';
 import { freePort } from './ports.ts';
-import type { Outcome } from './process.ts';
+import { type Outcome, until } from './process.ts';
 import { type ProxyProcess, type Runtime, runProxy, startProxy } from './proxy-process.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { type TemporaryFolder, temporaryFolder } from './temp.ts';
@@ -146,17 +146,23 @@ async function build(
   const sync = (...args: string[]) => runProxy(['sync', '--config', configFile, ...args]);
   if (redis !== null) mustSucceed(await sync());
   const listeners = (config.listeners as unknown[]).length;
-  let proxy = await startProxy(configFile, listeners, options.runtime);
+  let proxy: ProxyProcess | undefined;
+  const launch = async (runtime = options.runtime) => {
+    proxy = await startProxy(configFile, listeners, runtime);
+    // It listens before it has reached Redis.
+    await until('it is ready', async () => (await get(adminPort, '/readyz')).status === 200);
+  };
   ends.push(() => stopProxy(proxy));
+  await launch();
   return {
     ...{ folder, certificates, redis, dovecot, configFile, adminPort, write, sync, stop },
     get proxy() {
-      return proxy;
+      return proxy!;
     },
     admin: (path) => get(adminPort, path),
     restart: async (runtime) => {
       await stopProxy(proxy);
-      proxy = await startProxy(configFile, listeners, runtime ?? options.runtime);
+      await launch(runtime);
     },
   };
 }
@@ -201,8 +207,8 @@ function listeners(): Section[] {
 }
 
 /** Whatever a test did to it, a proxy that still runs leaves as told. */
-async function stopProxy(proxy: ProxyProcess): Promise<void> {
-  if (proxy.status() !== null) return;
+async function stopProxy(proxy: ProxyProcess | undefined): Promise<void> {
+  if (proxy === undefined || proxy.status() !== null) return;
   const { code, signal } = await proxy.stop();
   if (code !== 0) throw new Error(`the proxy ended with ${code}, ${signal}:\n${proxy.output().slice(-2000)}`);
 }
