@@ -20,7 +20,8 @@ const STAGES: readonly Stage[] = ['greeting', 'user', 'login'];
 
 /** The mailstore's part up to a stage, whose answer is left to the test. */
 async function upTo(stage: Stage, connection: ScriptedConnection): Promise<void> {
-  if (stage === 'greeting') return;
+  // Until the proxy has seen the connection stand: a reset before that is a connection refused.
+  if (stage === 'greeting') return new Promise((resolve) => setTimeout(resolve, 20));
   connection.send('+OK ready\r\n');
   await connection.line();
   if (stage === 'user') return;
