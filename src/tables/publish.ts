@@ -1,3 +1,4 @@
+import { afterSync } from './after-sync.ts';
 import { ChangeList } from './changes.ts';
 import { Claim } from './claim.ts';
 import { type DomainDiff, diffDomains, noDifference } from './domain-diff.ts';
@@ -53,7 +54,10 @@ async function run(publishing: Publishing): Promise<PublishResult> {
   if (dryRun) await clearBegun(link, keys, claim.nonce);
   if (report.published && !dryRun) await switchOver(link, claim, plan);
   else await claim.release();
-  return { report, diagnostics: [...compiled.diagnostics, ...outcomes.flatMap((each) => each.diagnostics)] };
+  const diagnostics = [...compiled.diagnostics, ...outcomes.flatMap((each) => each.diagnostics)];
+  const { changedTables } = plan;
+  if (!dryRun) await afterSync(link, keys, { generation: report.generation, changedTables, diagnostics });
+  return { report, diagnostics };
 }
 
 async function compareDomains(publishing: Publishing): Promise<Domains> {

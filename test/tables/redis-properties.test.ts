@@ -132,7 +132,7 @@ test('with any octets in names and passwords, Redis decides as the files do', as
       }
       const keys = ((await link.command('KEYS', '*')) as Buffer[]).map(String);
       for (const key of keys)
-        assert.match(key, /^test:\{(domains|table-[0-9a-f]{32}c?)\}(:tables|:diagnostics)?$/);
+        assert.match(key, /^test:\{(domains|table-[0-9a-f]{32}c?)\}(:tables|:diagnostics|:changes)?$/);
       await Promise.all([files.close(), redis.close()]);
     }),
     { numRuns: RUNS },
