@@ -4,8 +4,10 @@ const NUL = 0x00;
 
 /** First store of a buffer: a poll's USER and PASS fit, so that most sessions allocate once. */
 const SMALL_STORE = 128;
-/** A store above this is given back as soon as it is empty, so that one long line does not stay in memory. */
+/** A store above this is given back when little is left in it, so that neither one long line nor one big read stays in memory. */
 const KEPT_STORE = 1024;
+/** Little: less than half of what a store that has just grown holds, so that no line is copied over and over. */
+const LITTLE = 1 / 4;
 
 const NO_OCTETS = Buffer.alloc(0);
 
@@ -96,8 +98,17 @@ export class LineBuffer {
   }
 
   #partial(): Taken {
-    if (this.length === 0 && this.octets.length > KEPT_STORE) this.#release();
+    const size = this.octets.length;
+    if (size > KEPT_STORE && this.length < size * LITTLE) this.#shrink();
     return 'partial';
+  }
+
+  #shrink(): void {
+    const kept = this.octets.subarray(this.#start, this.#end);
+    this.#release();
+    this.#reserve(kept.length);
+    this.octets.set(kept, 0);
+    this.#scanned = this.#end = kept.length;
   }
 
   #release(): void {

@@ -68,6 +68,18 @@ describe('LineBuffer', () => {
     assert.ok(performance.now() - before < 2000, 'looked at again and again');
   });
 
+  it('keeps no big store for the little that is left of a big read', () => {
+    const lines = new LineBuffer();
+    lines.append(latin1(`${'NOOP\r\n'.repeat(50_000)}US`));
+    let taken = lines.take(255);
+    for (; taken === 'line'; taken = lines.take(255));
+    assert.equal(taken, 'partial');
+    assert.ok(lines.octets.buffer.byteLength <= 1024, `${lines.octets.buffer.byteLength} octets kept`);
+    lines.append(latin1('ER john\r\n'));
+    assert.equal(lines.take(255), 'line');
+    assert.equal(lines.text(lines.lineStart, lines.lineEnd), 'USER john');
+  });
+
   it('names NUL and CR inside a line, not other octets', () => {
     const forged = (line: string) => {
       const lines = new LineBuffer();
