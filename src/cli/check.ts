@@ -51,10 +51,17 @@ function checkNamedFiles({ config, source, warnings }: ParsedConfig, io: Command
 }
 
 function summary({ listeners, upstreams, tables, redis }: Config): string {
-  const source = tables.source === 'redis' ? `redis at ${redis.host} port ${redis.port}` : tables.domainTable;
+  const source = tables.source === 'redis' ? redisOf(redis) : tables.domainTable;
   return [count(listeners, 'listener'), count(upstreams, 'upstream'), `tables from ${source}`].join(', ');
 }
 
 function count(items: readonly unknown[], noun: string): string {
   return `${items.length} ${noun}${items.length === 1 ? '' : 's'}`;
+}
+
+function redisOf({ host, port, sentinels, master, cluster }: Config['redis']): string {
+  if (cluster !== null) return `redis cluster of ${cluster[0]!.host} port ${cluster[0]!.port}`;
+  return sentinels === null
+    ? `redis at ${host} port ${port}`
+    : `redis ${master} of ${sentinels.length} sentinels`;
 }

@@ -87,7 +87,7 @@ function isOtherForm(inner: Issue): boolean {
 }
 
 /** Keys under which people write a secret itself. */
-const SECRET_KEY = /^(?:pass(?:word|phrase|wd)?|secret|token)$/i;
+const SECRET_KEY = /^(sentinel_)?(?:pass(?:word|phrase|wd)?|secret|token)$/i;
 
 function unknownSetting(path: Path): Explained {
   const key = String(path.at(-1));
@@ -101,8 +101,10 @@ function unknownSetting(path: Path): Explained {
     at: 'key',
     quote: 'hide',
   };
-  if (SECRET_KEY.test(key) && known.includes('password_file')) {
-    const hint = 'write password_file with the path of a file, or password_env with the name of a variable';
+  const secret = SECRET_KEY.exec(key);
+  const whose = secret?.[1] ?? '';
+  if (secret !== null && known.includes(`${whose}password_file`)) {
+    const hint = `write ${whose}password_file with the path of a file, or ${whose}password_env with the name of a variable`;
     return { ...finding, message: 'secrets come from a file or from the environment, not from here', hint };
   }
   const meant = nearest(key, known);

@@ -16,7 +16,9 @@ const redisTls = z
           server_name: host()
             .nullable()
             .default(null)
-            .describe('Name looked for in the certificate; null for the host.'),
+            .describe(
+              'Name looked for in the certificates; null for the host as given here, or as Sentinels and nodes tell it.',
+            ),
           verify: flag(true, 'Whether the certificate must be valid. Without it anybody can pose as Redis.'),
         }),
       ],
@@ -28,15 +30,57 @@ const redisTls = z
     return value ? { caFile: null, serverName: null, verify: true } : null;
   })
   .prefault(false)
-  .describe('TLS towards Redis: false, true, or its settings.');
+  .describe('TLS towards Redis, its Sentinels and all nodes: false, true, or its settings.');
+
+/** More would be asked one after the other while none answers. */
+const MOST_SERVERS = 64;
+
+function servers(what: string, port: number, description: string) {
+  const address = section({
+    host: host().describe(`Name or IP address of ${what}.`),
+    port: integer(1, 65535).default(port).describe('Its TCP port.'),
+  });
+  return z
+    .array(address, { error: 'expected a list of hosts and ports' })
+    .min(1, 'expected at least one of them')
+    .max(MOST_SERVERS, `expected at most ${MOST_SERVERS} of them`)
+    .nullable()
+    .default(null)
+    .describe(description);
+}
+
+const secretOfSentinels = secretSource('the password of the Sentinels');
 
 export const redis = optionalSection(
   {
-    host: host().default('127.0.0.1').describe('Name or IP address of the Redis server.'),
+    host: host().default('127.0.0.1').describe('Name or IP address of the Redis server, where there is one.'),
     port: integer(1, 65535).default(6379).describe('TCP port of the Redis server.'),
-    username: visible(1, 256).nullable().default(null).describe('ACL user; null for the default user.'),
+    sentinels: servers(
+      'a Sentinel',
+      26379,
+      'Sentinels, which tell who the master is; instead of `host`. null where there are none.',
+    ),
+    master: visible(1, 128)
+      .nullable()
+      .default(null)
+      .describe('The name that the Sentinels have for the server; must be given with `sentinels`.'),
+    sentinel_username: visible(1, 256)
+      .nullable()
+      .default(null)
+      .describe("ACL user at the Sentinels; null for their default user. The server's own is `username`."),
+    sentinel_password_file: secretOfSentinels.password_file,
+    sentinel_password_env: secretOfSentinels.password_env,
+    cluster: servers(
+      'a node',
+      6379,
+      'Nodes of a Redis Cluster, of which any tells all others; instead of `host`. null where there is none.',
+    ),
+    username: visible(1, 256)
+      .nullable()
+      .default(null)
+      .describe('ACL user at the Redis server, or at every node; null for the default user.'),
     ...secretSource('its password'),
-    database: integer(0, 1_000_000).default(0).describe('Number of the database.'),
+    database: integer(0, 1_000_000).default(0).describe('Number of the database; a Cluster has 0 alone.'),
     prefix: z
       .string({ error: 'expected a key prefix' })
       .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected 1 to 64 of the characters A-Z, a-z, 0-9, _, . and -')

@@ -5,7 +5,7 @@ import { isLoopback } from './units.ts';
 
 /** Where passwords come from and which way they go. */
 export function credentialRules(config: Config): Finding[] {
-  return [...config.upstreams.flatMap(upstreamRules), ...redisRules(config)];
+  return config.upstreams.flatMap(upstreamRules);
 }
 
 function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
@@ -28,7 +28,7 @@ function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
 type Password = { passwordFile: string | null; passwordEnv: string | null };
 
 /** @param path of the section, or of the upstream whose login it is */
-function sourceRules(login: Password & { mode?: string }, path: Path, needed: boolean): Finding[] {
+export function sourceRules(login: Password & { mode?: string }, path: Path, needed: boolean): Finding[] {
   const section = login.mode === undefined ? path : [...path, 'login', login.mode];
   const places: Path[] = [section];
   if (login.passwordFile !== null && login.passwordEnv !== null) {
@@ -44,19 +44,4 @@ function sourceRules(login: Password & { mode?: string }, path: Path, needed: bo
   if (!needed || login.passwordFile !== null || login.passwordEnv !== null) return [];
   const hint = 'write password_file with the path of a file, or password_env with the name of a variable';
   return [{ ...wrong(section, 'no password is given', hint, places), at: 'key', quote: 'no' }];
-}
-
-function redisRules({ redis, tables }: Config): Finding[] {
-  const findings = sourceRules(redis, ['redis'], false);
-  if (tables.source === 'redis' && redis.tls === null && !isLoopback(redis.host)) {
-    const hint = 'write tls: true, unless the network between is your own';
-    findings.push(
-      doubtful(['redis', 'host'], 'the tables come from this host in plain', hint, [['redis', 'tls']]),
-    );
-  }
-  if (redis.tls !== null && !redis.tls.verify) {
-    const hint = 'give ca_file the authority that signed its certificate, and verify';
-    findings.push(doubtful(['redis', 'tls', 'verify'], 'anybody on the way can pose as Redis', hint));
-  }
-  return findings;
 }

@@ -3,6 +3,7 @@ import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
 import { argon2Rules } from './rules-passwords.ts';
+import { redisRules } from './rules-redis.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
 
@@ -13,6 +14,7 @@ export function crossChecks(config: Config): Finding[] {
     ...upstreamNames(config),
     ...domainRules(config),
     ...credentialRules(config),
+    ...redisRules(config),
     ...timeRules(config),
     ...argon2Rules(config),
   ];

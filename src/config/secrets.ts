@@ -16,15 +16,22 @@ const LARGEST_SECRET_FILE = 64 * 1024;
 export class Secrets {
   readonly #redis: string | null;
   readonly #upstreams: ReadonlyMap<string, string>;
+  readonly #sentinel: string | null;
 
-  constructor(redis: string | null, upstreams: ReadonlyMap<string, string>) {
+  constructor(redis: string | null, upstreams: ReadonlyMap<string, string>, sentinel: string | null = null) {
     this.#redis = redis;
     this.#upstreams = upstreams;
+    this.#sentinel = sentinel;
   }
 
   /** For Redis; null where it asks for none. */
   redis(): string | null {
     return this.#redis;
+  }
+
+  /** For the Sentinels; null where they ask for none. */
+  sentinel(): string | null {
+    return this.#sentinel;
   }
 
   /** For an upstream's login. Throws for one with `login: passthrough`, which has none. */
@@ -48,20 +55,25 @@ export function loadSecrets(
     if (secret !== null) upstreams.set(name, secret);
   }
   const redis = readSecret(config.redis, ['redis'], environment, findings);
-  return { secrets: new Secrets(redis, upstreams), findings: findings.map(withoutQuote) };
+  const { sentinelPasswordFile: passwordFile, sentinelPasswordEnv: passwordEnv } = config.redis;
+  const sentinel = readSecret({ passwordFile, passwordEnv }, ['redis'], environment, findings, 'sentinel_');
+  return { secrets: new Secrets(redis, upstreams, sentinel), findings: findings.map(withoutQuote) };
 }
 
 type Named = { passwordFile: string | null; passwordEnv: string | null };
 
+/** @param whose goes before the settings' names, in a section that has two secrets */
 function readSecret(
   from: Named,
   section: Path,
   environment: Environment,
   findings: Finding[],
+  whose = '',
 ): string | null {
-  if (from.passwordFile !== null) return fromFile(from.passwordFile, [...section, 'password_file'], findings);
+  const at = (key: string): Path => [...section, whose + key];
+  if (from.passwordFile !== null) return fromFile(from.passwordFile, at('password_file'), findings);
   if (from.passwordEnv !== null)
-    return fromVariable(from.passwordEnv, [...section, 'password_env'], environment, findings);
+    return fromVariable(from.passwordEnv, at('password_env'), environment, findings);
   return null;
 }
 

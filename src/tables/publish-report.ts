@@ -6,7 +6,7 @@ import type { Publishing, PublishReport, TableChange } from './publication.ts';
 import type { PackedDomains } from './publish-domains.ts';
 import type { TableOutcome } from './publish-tables.ts';
 import type { Published } from './published.ts';
-import type { Plan } from './switch-over.ts';
+import { type Plan, unpublished } from './switch-over.ts';
 
 type Domains = { packed: PackedDomains; diff: DomainDiff };
 type Guarded = Pick<Publishing, 'found' | 'force' | 'maxLoss' | 'domainTable'>;
@@ -26,7 +26,8 @@ export function makeReport(
     const before = found.tables.get(id)?.meta;
     return succeeded.has(id) ? [] : { id, path: before?.path ?? '', users: before?.users ?? 0 };
   });
-  const differs = domainsChanged || changedTables.length > 0 || plan.removedTables.length > 0;
+  const replaced = changedTables.length + plan.removedTables.length + unpublished(found).length;
+  const differs = domainsChanged || replaced > 0;
   const { added, changed, removed } = domains.diff;
   const { domains: count, entries, tables, users, rows } = meta;
   const usersNow = new Map(compiled.passwordFiles.map(({ id }, i) => [id, outcomes[i]?.users ?? 0]));

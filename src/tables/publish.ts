@@ -10,7 +10,7 @@ import { publishTables, type TableOutcome } from './publish-tables.ts';
 import { readPublished } from './published.ts';
 import type { RedisLink } from './redis-client.ts';
 import { nextOf, type RedisKeys, redisKeys } from './redis-keys.ts';
-import { clearBegun, type Plan, switchOver } from './switch-over.ts';
+import { clearBegun, nextGeneration, type Plan, switchOver } from './switch-over.ts';
 
 /**
  * Makes Redis hold what the files say: writes what changed beside the live tables and switches in one step. When
@@ -25,7 +25,7 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
     // What an earlier sync left when it was interrupted.
     await clearBegun(options.link, keys);
     const found = await readPublished(options.link, keys);
-    const generation = (found.domains?.generation ?? 0) + 1;
+    const generation = nextGeneration(found);
     const { report, diagnostics } = await run({ ...options, keys, claim, found, generation });
     return { report: { ...report, duration: performance.now() - started }, diagnostics };
   } catch (error) {

@@ -1,98 +1,151 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
+import { RedisCluster } from './redis-cluster.ts';
+import {
+  type Address,
+  type Argument,
+  type Command,
+  linkOver,
+  type RedisLink,
+  type RedisPeer,
+  type RedisServers,
+  type RedisSettings,
+  type RedisTls,
+  Refusal,
+  type Reply,
+  retryDelay,
+  shown,
+} from './redis-link.ts';
 import { TablesUnavailable } from './store.ts';
 
-/** The `redis:` section, with its secrets read. */
-export type RedisSettings = {
-  host: string;
-  port: number;
-  username: string | null;
-  password: string | null;
-  database: number;
-  tls: RedisTls | null;
-  /** For a command, in milliseconds; for the connection too. */
-  timeout: number;
-};
+export type { Argument, Command, RedisLink, RedisSettings, RedisTls, Reply } from './redis-link.ts';
+export { retryDelay } from './redis-link.ts';
 
-/** `ca` holds certificates in PEM; null for the system's. `serverName` null for the host. */
-export type RedisTls = { ca: string | null; serverName: string | null; verify: boolean };
-
-/** Strings are octet strings here as everywhere: they are sent as latin1. */
-export type Argument = string | number | Buffer;
-export type Command = readonly [name: string, ...args: Argument[]];
-export type Reply = Buffer | number | null | Reply[];
-
-/**
- * A connection to Redis that says at once when it cannot be asked: nothing waits in a queue for a server that is
- * gone, and one that stays silent for `timeout` is dropped and tried anew. Every failure is TablesUnavailable.
- */
-export interface RedisLink {
-  command(...command: Command): Promise<Reply>;
-  /** Sends all in one go; rejects with the first failure when all were answered. */
-  batch(commands: readonly Command[]): Promise<Reply[]>;
-  /** MULTI to EXEC. False where a watched key changed and nothing was done. */
-  transaction(commands: readonly Command[]): Promise<boolean>;
-  /** Resolves once commands can be sent; rejects after `within` ms with what stands in the way. */
-  whenReady(within: number): Promise<void>;
-  /** Null while commands can be sent, else why not. */
-  problem(): string | null;
-  /** Called with each change between ready and not. */
-  onChange(listener: () => void): void;
-  /** Drops the connection; what is under way fails. */
-  close(): void;
-}
-
-const FIRST_RETRY = 50;
-/** An outage ends for a proxy at most this long after Redis is back. */
-const LAST_RETRY = 2_000;
 /** While Redis reads its data from disk it is asked this often at least. */
 const LOADING_RETRY = 1_000;
+/** Of the Sentinels so many are listened to for a failover: one may be gone, all of them would be a burden. */
+const SENTINELS_HEARD = 3;
 
 /** Starts connecting; what is asked before the connection stands fails. */
 export function connectRedis(settings: RedisSettings): RedisLink {
-  return linkTo(new Redis(clientOptions(settings)), `Redis at ${settings.host}:${settings.port}`);
+  const { servers, timeout } = settings;
+  if (servers.kind !== 'cluster') return linkOver(connectOne(settings));
+  const open = (address: Address) => connectOne({ ...settings, servers: { kind: 'single', ...address } });
+  return linkOver(new RedisCluster({ seeds: servers.nodes, open, timeout }));
 }
 
-/** Doubles up to the last, then takes a random half off: a thousand proxies must not come back in step. */
-export function retryDelay(attempt: number, random: () => number = Math.random): number {
-  const ceiling = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** Math.min(attempt, 16));
-  return Math.round(ceiling * (0.5 + random() / 2));
+/**
+ * Hears what is published on a channel, over a connection of its own. While that is down nothing is heard, and
+ * nobody is told: a nudge, not a record.
+ */
+export function listenRedis(settings: RedisSettings, channel: string, heard: () => void): { close(): void } {
+  let attempt = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let redis = open();
+  function open(): Redis {
+    // A Cluster's nodes hand on to each other what is published; the next try is at the next of those known.
+    const one = new Redis({ ...optionsOf(settings, attempt), retryStrategy: null });
+    one.on('error', () => {});
+    one.on('ready', () => {
+      attempt = 0;
+      one.subscribe(channel).catch(() => one.disconnect());
+    });
+    one.on('message', heard);
+    one.on('end', () => {
+      timer = setTimeout(() => {
+        redis = open();
+      }, retryDelay(++attempt));
+    });
+    return one;
+  }
+  return {
+    close: () => {
+      redis.removeAllListeners('end');
+      clearTimeout(timer);
+      redis.disconnect();
+    },
+  };
+}
+
+function optionsOf(settings: RedisSettings, attempt: number) {
+  const { servers } = settings;
+  if (servers.kind !== 'cluster') return clientOptions(settings);
+  const node = servers.nodes[attempt % servers.nodes.length]!;
+  return clientOptions({ ...settings, servers: { kind: 'single', ...node } });
+}
+
+function connectOne(settings: RedisSettings): RedisPeer {
+  return peerOver(new Redis(clientOptions(settings)), nameOf(settings.servers));
+}
+
+function nameOf(servers: RedisServers): string {
+  if (servers.kind === 'single') return `Redis at ${shown(servers)}`;
+  const told = servers.kind === 'sentinel' ? servers.sentinels : servers.nodes;
+  const whole = servers.kind === 'sentinel' ? `Redis ${servers.master} of the Sentinels` : 'Redis Cluster';
+  return `${whole} at ${told.map(shown).join(', ')}`;
 }
 
 function clientOptions(settings: RedisSettings) {
   const { username, password, timeout } = settings;
   return {
-    host: settings.host,
-    port: settings.port,
+    ...serverOptions(settings),
     db: settings.database,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
-    ...(settings.tls === null ? {} : { tls: tlsOptions(settings.tls, settings.host) }),
     connectionName: 'teapop-proxy',
+    disableClientInfo: true,
     connectTimeout: timeout,
     commandTimeout: timeout,
     socketTimeout: timeout,
     retryStrategy: (attempt: number) => retryDelay(attempt),
+    // Of a server that was the master: whoever is it now has to be found.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
     maxRetriesPerRequest: 0,
     maxLoadingRetryTime: LOADING_RETRY,
   } satisfies RedisOptions;
 }
 
-function tlsOptions(tls: RedisTls, host: string): ConnectionOptions {
+function serverOptions({ servers, tls, timeout }: RedisSettings) {
+  if (servers.kind !== 'sentinel') {
+    const { host, port } = servers.kind === 'single' ? servers : servers.nodes[0]!;
+    return { host, port, ...(tls === null ? {} : { tls: tlsOptions(tls, host) }) };
+  }
+  const { sentinels, master, username, password } = servers;
+  const retry = (attempt: number) => retryDelay(attempt);
+  return {
+    sentinels: [...sentinels],
+    name: master,
+    role: 'master' as const,
+    ...(username === null ? {} : { sentinelUsername: username }),
+    ...(password === null ? {} : { sentinelPassword: password }),
+    ...(tls === null ? {} : { sentinelTLS: tlsOptions(tls, null) }),
+    ...(tls === null ? {} : { tls: tlsOptions(tls, null), enableTLSForSentinelMode: true }),
+    sentinelCommandTimeout: timeout,
+    sentinelRetryStrategy: retry,
+    // A master that is cut off with us, or hangs, says nothing of its successor.
+    failoverDetector: true,
+    sentinelMaxConnections: SENTINELS_HEARD,
+    sentinelReconnectStrategy: retry,
+  };
+}
+
+/** @param host null where it is not known yet */
+function tlsOptions(tls: RedisTls, host: string | null): ConnectionOptions {
   const name = tls.serverName ?? host;
   return {
     // RFC 6066 §3: an address is no server name; it is looked for in the certificate all the same.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
+    ...(name !== null && isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (asked, certificate) => checkServerIdentity(name ?? asked, certificate),
     rejectUnauthorized: tls.verify,
     ...(tls.ca === null ? {} : { ca: tls.ca }),
   };
 }
 
-function linkTo(redis: Redis, name: string): RedisLink {
+function peerOver(redis: Redis, name: string): RedisPeer {
   let failure = 'not connected yet';
   const fails = (why: string) => () => {
     failure = why;
@@ -107,43 +160,43 @@ function linkTo(redis: Redis, name: string): RedisLink {
   };
   redis.on('ready', tell);
   redis.on('close', tell);
-  const problem = () => (redis.status === 'ready' ? null : `${name}: ${failure}`);
-  const unavailable = (error: unknown): never => {
+  const failed = (error: unknown): TablesUnavailable => {
     const message = told(error);
-    throw new TablesUnavailable(`${name}: ${LESS_TOLD.has(message) ? failure : message}`);
+    if ((error as Error)?.name === 'ReplyError') return new Refusal(name, message);
+    return new TablesUnavailable(`${name}: ${LESS_TOLD.has(message) ? failure : message}`);
   };
   return {
-    command: async (...[command, ...args]) =>
-      redis.callBuffer(command, ...args.map(octets)).catch(unavailable) as Promise<Reply>,
-    batch: (commands) => batch(redis, commands).catch(unavailable),
-    transaction: (commands) => transaction(redis, commands).catch(unavailable),
-    whenReady: (within) => whenReady(redis, within).catch(unavailable),
-    problem,
+    ask: (commands) => ask(redis, commands, failed),
+    whenReady: (within) =>
+      whenReady(redis, within).catch((error) => {
+        throw failed(error);
+      }),
+    problem: () => (redis.status === 'ready' ? null : `${name}: ${failure}`),
     onChange: (listener) => void listeners.add(listener),
     close: () => redis.disconnect(),
   };
 }
 
-async function batch(redis: Redis, commands: readonly Command[]): Promise<Reply[]> {
-  if (commands.length === 0) return [];
+async function ask(
+  redis: Redis,
+  commands: readonly Command[],
+  failed: (error: unknown) => TablesUnavailable,
+) {
+  const [first, ...more] = commands;
+  if (first === undefined) return [];
+  if (more.length === 0) return [await send(redis, first).catch(failed)];
   const pipeline = redis.pipeline();
   for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args.map(octets));
-  return unwrapped(await pipeline.exec());
+  try {
+    const results = (await pipeline.exec()) ?? [];
+    return results.map(([error, reply]) => (error === null ? (reply as Reply) : failed(error)));
+  } catch (error) {
+    return commands.map(() => failed(error));
+  }
 }
 
-async function transaction(redis: Redis, commands: readonly Command[]): Promise<boolean> {
-  const multi = redis.multi();
-  for (const [name, ...args] of commands) multi.callBuffer(name, ...args.map(octets));
-  const results = await multi.exec();
-  if (results === null) return false;
-  unwrapped(results);
-  return true;
-}
-
-function unwrapped(results: [error: Error | null, result: unknown][] | null): Reply[] {
-  const failed = results?.find(([error]) => error !== null);
-  if (failed !== undefined) throw failed[0];
-  return (results ?? []).map(([, reply]) => reply as Reply);
+function send(redis: Redis, [name, ...args]: Command): Promise<Reply> {
+  return redis.callBuffer(name, ...args.map(octets)) as Promise<Reply>;
 }
 
 /** ioredis would write a string as UTF-8. */

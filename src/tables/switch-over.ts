@@ -1,12 +1,14 @@
-import type { Changes } from './changes.ts';
+import { CHANGES_KEPT, encodeChanges } from './change-log.ts';
+import { CHANGES_LISTED, type Changes } from './changes.ts';
 import { type Claim, ClaimLost } from './claim.ts';
 import type { TableId } from './model.ts';
 import { COMMANDS_AT_ONCE, type Published, RowsLost } from './published.ts';
-import type { Command, RedisLink } from './redis-client.ts';
 import { type DomainsMeta, encodeMeta, encodeStamp } from './redis-format.ts';
-import { FIELD_META, FIELD_STAMP, nextOf, previousOf, type RedisKeys } from './redis-keys.ts';
+import { nextOf, previousOf, type RedisKeys } from './redis-keys.ts';
+import type { RedisLink, ScriptCall } from './redis-link.ts';
+import { BRING_IN, CLAIM_GONE, DONE, PUBLISH_ALL, ROWS_LOST, TAKE_OUT } from './switch-scripts.ts';
 
-/** What one step is to make of what was found and of what was written beside it. */
+/** What the switch is to make of what was found and of what was written beside it. */
 export type Plan = {
   keys: RedisKeys;
   found: Published;
@@ -18,84 +20,161 @@ export type Plan = {
   removedTables: readonly TableId[];
   /** All that the domain table names now. */
   tables: readonly TableId[];
-  /** By name, for the change log. */
+  /** For the change log. */
   changes: Changes;
 };
 
+/** Tables switched in one go. A hundred thousand in one MULTI hold every login up for 0.3 s; so few, for some ms. */
+const TABLES_AT_ONCE = 500;
+
 /**
- * Switches every changed table and the domain table in one MULTI. The generation before stays as `previous`; the
- * one before that goes. Rejects where anything it rests on has changed meanwhile; then nothing was done.
+ * Switches every changed table, each in one step, and then the domain table with its stamp: that step alone is what
+ * lookups see, for until then they go by the generation of the entry that named a table. So it is the same in a
+ * Cluster, where tables lie on several nodes. The generation before stays as `previous`; the one before that goes.
+ * Rejects where what it rests on has changed meanwhile; lookups then see what they saw, and the next sync completes.
  */
 export async function switchOver(link: RedisLink, claim: Claim, plan: Plan): Promise<void> {
-  await claim.watch();
-  const { next, live } = keysToWatch(plan, claim.nonce);
-  for (const keys of chunks([...next, ...live])) await link.command('WATCH', ...keys);
-  for (const some of chunks(next)) {
-    const held = await link.command('EXISTS', ...some);
-    if (held !== some.length) throw new RowsLost(plan.keys.domains);
+  await claim.confirm();
+  await bringInTables(link, claim, plan);
+  await clearOutdated(link, plan);
+  await writeRegistry(link, claim, plan);
+  claim.check();
+  await publishAll(link, claim, plan);
+  try {
+    await takeOutTables(link, plan);
+    await claim.release();
+  } catch {
+    // All is published. The next sync clears what is left, once the claim has lapsed.
   }
-  const done = await link.transaction(commands(plan, claim));
-  if (!done) throw new ClaimLost('the tables in Redis were changed by another while this sync was at work');
 }
 
 /** Removes what syncs began and did not switch to; with a nonce, what that one began. */
 export async function clearBegun(link: RedisLink, keys: RedisKeys, nonce?: string): Promise<void> {
-  const begun = ((await link.command('SMEMBERS', keys.begun)) as Buffer[]).map((key) =>
-    key.toString('latin1'),
-  );
-  const mine = begun.filter((key) => nonce === undefined || key.endsWith(nextOf('', nonce)));
-  for (const some of chunks(mine)) {
-    await link.batch([
-      ['UNLINK', ...some],
-      ['SREM', keys.begun, ...some],
-    ]);
+  const begun = await members(link, keys.begun);
+  if (begun.length === 0) return;
+  const ids = await members(link, keys.tables);
+  const named = new Set([keys.domains, keys.tables, ...ids.map(keys.table)]);
+  for (const some of chunks(begun, COMMANDS_AT_ONCE)) {
+    const mine = some.filter((key) => nonce === undefined || key.endsWith(nextOf('', nonce)));
+    // A new table may be in its place already, though the domain table that was to name it never came.
+    const orphans = mine.map(liveOf).filter((key) => !named.has(key));
+    await link.batch([...mine, ...orphans].map((key) => ['UNLINK', key]));
+    if (mine.length > 0) await link.command('SREM', keys.begun, ...mine);
   }
 }
 
-function keysToWatch(plan: Plan, nonce: string): { next: string[]; live: string[] } {
-  const { keys, found, changedTables, removedTables, domainsChanged } = plan;
-  const domains = domainsChanged ? [keys.domains] : [];
-  const next = [...changedTables.map(keys.table), ...domains].map((key) => nextOf(key, nonce));
-  const replaced = [...changedTables, ...removedTables].filter((id) => found.tables.has(id));
-  return { next, live: [...replaced.map(keys.table), keys.domains, keys.tables] };
+/** Tables that are in place already, of a publication that was interrupted before lookups saw it. */
+export function unpublished({ domains, tables }: Published): TableId[] {
+  const published = domains?.generation ?? 0;
+  return Array.from(tables).flatMap(([id, { generation }]) => (generation > published ? [id] : []));
 }
 
-function commands(plan: Plan, claim: Claim): Command[] {
-  const { keys, found, generation, meta, changedTables, removedTables, domainsChanged } = plan;
-  const isLive = (id: TableId) => found.tables.has(id);
-  return [
-    ...chunks(outdated(plan).map(previousOf)).map((some): Command => ['UNLINK', ...some]),
-    ...[...removedTables, ...changedTables].filter(isLive).map((id) => keep(keys.table(id))),
-    ...changedTables.map((id) => bringIn(keys.table(id), claim.nonce)),
-    ...(domainsChanged && found.domains !== null ? [keep(keys.domains)] : []),
-    ...(domainsChanged ? [bringIn(keys.domains, claim.nonce)] : []),
-    ['HSET', keys.domains, FIELD_STAMP, encodeStamp(generation), FIELD_META, encodeMeta(meta)],
-    ...(found.registry.live ? [keep(keys.tables)] : []),
-    ...chunks(plan.tables).map((some): Command => ['SADD', keys.tables, ...some]),
-    ['UNLINK', keys.begun],
-    claim.releasing,
-  ];
+/** The generation of what a sync publishes that found this. */
+export function nextGeneration({ domains, tables }: Published): number {
+  if (domains !== null) return domains.generation + 1;
+  // The domain table is lost, the tables that stay must not be of a generation to come.
+  return 1 + Array.from(tables.values()).reduce((most, { generation }) => Math.max(most, generation), 0);
 }
 
-/** Keys whose `previous` is of the generation before the last, or about to be replaced. */
-function outdated({ keys, found }: Plan): string[] {
+async function bringInTables(link: RedisLink, claim: Claim, plan: Plan): Promise<void> {
+  const { keys, generation, changedTables } = plan;
+  const stamps = [encodeStamp(generation), before(plan)];
+  const call = (id: TableId): ScriptCall => {
+    const live = keys.table(id);
+    return { keys: [live, nextOf(live, claim.nonce), previousOf(live)], args: stamps };
+  };
+  for (const some of chunks(changedTables, TABLES_AT_ONCE)) {
+    claim.check();
+    const done = await link.evaluate(BRING_IN, some.map(call));
+    const lost = some.find((_, i) => done[i] !== 1);
+    if (lost !== undefined) throw new RowsLost(keys.table(lost));
+  }
+}
+
+/** Of tables that were replaced or removed by the last publication and stay as they are: it outlived its `previous`. */
+async function clearOutdated(link: RedisLink, { keys, found, changedTables, tables }: Plan): Promise<void> {
   const last = found.domains?.generation;
-  const replacedLast = Array.from(found.tables).filter(([, { generation }]) => generation === last);
-  const ids = [...replacedLast.map(([id]) => id), ...found.removedBefore];
-  return [...ids.map(keys.table), keys.domains, keys.tables];
-}
-
-function keep(key: string): Command {
-  return ['RENAME', key, previousOf(key)];
-}
-
-function bringIn(key: string, nonce: string): Command {
-  return ['RENAME', nextOf(key, nonce), key];
-}
-
-function chunks<Item>(items: readonly Item[]): Item[][] {
-  const count = Math.ceil(items.length / COMMANDS_AT_ONCE);
-  return Array.from({ length: count }, (_, i) =>
-    items.slice(i * COMMANDS_AT_ONCE, (i + 1) * COMMANDS_AT_ONCE),
+  const changed = new Set(changedTables);
+  const replaced = Array.from(found.tables).filter(
+    ([id, { generation }]) => generation === last && !changed.has(id),
   );
+  const named = new Set(tables);
+  const removed = found.removedBefore.filter((id) => !named.has(id));
+  const outdated = [
+    ...replaced.map(([id]) => previousOf(keys.table(id))),
+    // One that was not taken out in time may still be in its place.
+    ...removed.flatMap((id) => [previousOf(keys.table(id)), keys.table(id), keys.better(id)]),
+  ];
+  for (const some of chunks(outdated, COMMANDS_AT_ONCE)) await link.batch(some.map((key) => ['UNLINK', key]));
+}
+
+/** Writes the next set of tables beside the live one, where it differs. */
+async function writeRegistry(link: RedisLink, claim: Claim, { keys, tables, found }: Plan): Promise<void> {
+  if (isSameSet(tables, found)) return;
+  const next = nextOf(keys.tables, claim.nonce);
+  await link.command('SADD', keys.begun, next);
+  for (const some of chunks(tables, COMMANDS_AT_ONCE)) await link.command('SADD', next, ...some);
+}
+
+async function publishAll(link: RedisLink, claim: Claim, plan: Plan): Promise<void> {
+  const { keys, found, generation, meta, domainsChanged, tables } = plan;
+  const ofDomains = [keys.domains, nextOf(keys.domains, claim.nonce), previousOf(keys.domains)];
+  const ofTables = [keys.tables, nextOf(keys.tables, claim.nonce), previousOf(keys.tables)];
+  const [reply] = await link.evaluate(PUBLISH_ALL, [
+    {
+      keys: [...ofDomains, ...ofTables, keys.begun, keys.claim, keys.changes],
+      args: [
+        ...[claim.token, before(plan), encodeStamp(generation), encodeMeta(meta)],
+        // The stamp is a field of its own.
+        domainsChanged ? meta.domains + 1 : '',
+        isSameSet(tables, found) ? '' : tables.length,
+        ...[generation, logged(plan), generation - CHANGES_KEPT, keys.changed],
+      ],
+    },
+  ]);
+  const said = String(reply);
+  if (said === DONE) return;
+  if (said === ROWS_LOST) throw new RowsLost(keys.domains);
+  if (said === CLAIM_GONE) throw new ClaimLost('another sync has taken over while this one stood still');
+  throw new ClaimLost('the tables in Redis were changed by another while this sync was at work');
+}
+
+/** What the publisher listed, and all of what an interrupted publication brought in that is seen only now. */
+function logged({ changes, changedTables, removedTables, found, meta }: Plan): Buffer | '' {
+  const tables = new Map(changes.tables);
+  for (const id of unpublished(found)) tables.set(id, null);
+  for (const id of [...changedTables, ...removedTables]) if (!tables.has(id)) tables.set(id, null);
+  // Without a list proxies drop all that they hold.
+  if (tables.size > CHANGES_LISTED) return '';
+  return encodeChanges({ publishedAt: meta.publishedAt, domains: changes.domains, tables });
+}
+
+async function takeOutTables(link: RedisLink, plan: Plan): Promise<void> {
+  const { keys, generation, removedTables } = plan;
+  const call = (id: TableId): ScriptCall => {
+    return { keys: [keys.table(id), previousOf(keys.table(id))], args: [before(plan), generation] };
+  };
+  for (const some of chunks(removedTables, TABLES_AT_ONCE)) await link.evaluate(TAKE_OUT, some.map(call));
+}
+
+/** The generation that lookups see until the switch. */
+function before({ found }: Plan): number {
+  return found.domains?.generation ?? 0;
+}
+
+function isSameSet(tables: readonly TableId[], found: Published): boolean {
+  return tables.length === found.tables.size && tables.every((id) => found.tables.has(id));
+}
+
+function liveOf(next: string): string {
+  return next.slice(0, next.lastIndexOf(nextOf('', '')));
+}
+
+async function members(link: RedisLink, key: string): Promise<string[]> {
+  return ((await link.command('SMEMBERS', key)) as Buffer[]).map((member) => member.toString('latin1'));
+}
+
+function chunks<Item>(items: readonly Item[], most: number): Item[][] {
+  const count = Math.ceil(items.length / most);
+  return Array.from({ length: count }, (_, i) => items.slice(i * most, (i + 1) * most));
 }

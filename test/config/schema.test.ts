@@ -83,9 +83,17 @@ test('every setting has a meaning, a kind of value, and refuses what it does not
 
 type Values = { [key: string]: unknown };
 
+/** The lists of servers are there in one topology each. */
+const SERVERS: Record<string, Values> = {
+  sentinels: { sentinels: [{ host: '127.0.0.1' }], master: 'tables' },
+  cluster: { cluster: [{ host: '127.0.0.1' }] },
+};
+
 /** A config that gives each list an entry, with one setting changed, or left out where the value is undefined. */
 function configWith(path: Path, value: unknown): string {
+  const servers = path.length > 2 ? SERVERS[String(path[1])] : undefined;
   const root: Values = {
+    ...(servers === undefined ? {} : { redis: structuredClone(servers) }),
     listeners: [{ name: 'pop3', port: 110 }],
     tls: { certificates: [{ certificate: '/mail.pem', key: '/mail.key' }] },
     upstreams: [{ name: 'mailstore', host: 'mail.example.com' }],

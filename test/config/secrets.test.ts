@@ -82,14 +82,14 @@ const SECRETS = `${LISTENERS}upstreams:
   - { name: passing, host: 127.0.0.1, port: 1110 }
   - { name: by-file, host: 127.0.0.1, port: 1110, login: { master: { user: m, password_file: FOLDER/master } } }
   - { name: by-env, host: 127.0.0.1, port: 1110, login: { plain: { user: m, password_env: PLAIN_PASSWORD } } }
-redis: { password_file: FOLDER/redis }
+redis: { password_file: FOLDER/redis, sentinels: [{ host: 127.0.0.1 }], master: m, sentinel_password_env: SENTINEL }
 `;
 
 function secretsOf(files: Record<string, string>, environment: Record<string, string>, mode = 0o600) {
   const folder = temporaryFolder('secrets');
   for (const [name, content] of Object.entries(files)) folder.file(name, content, mode);
   const { config } = good(SECRETS.replaceAll('FOLDER', folder.path));
-  const loaded = loadSecrets(config, environment);
+  const loaded = loadSecrets(config, { SENTINEL: 'sesame-sentinel', ...environment });
   folder.remove();
   return loaded;
 }
@@ -101,6 +101,7 @@ test('secrets are the octets of their file without one newline, or the UTF-8 of 
   assert.equal(secrets.upstream('by-file'), ' p\xe4ss  ');
   assert.equal(secrets.upstream('by-env'), 'p\xc3\xa4ss \xe2\x82\xac');
   assert.equal(secrets.redis(), 'one\xff');
+  assert.equal(secrets.sentinel(), 'sesame-sentinel');
   assert.throws(() => secrets.upstream('passing'), /passing has no password/);
 });
 
@@ -118,6 +119,7 @@ test('a secret that is missing, empty or of several lines is an error that does 
       /master has more than 65536 octets/,
     ],
     [{ redis: 'r', master: 'm' }, {}, /the variable named here is not set/],
+    [{ redis: 'r', master: 'm' }, { PLAIN_PASSWORD: 'p', SENTINEL: '' }, /the variable is empty/],
     [{ redis: 'r', master: 'm' }, { PLAIN_PASSWORD: '' }, /the variable is empty/],
     [{ redis: 'r', master: 'm' }, { PLAIN_PASSWORD: 'sesame\r' }, /the variable holds a line break/],
   ];
@@ -143,7 +145,7 @@ test('a secret that everybody on the host can read is doubted, and used', () => 
 });
 
 test('secrets do not show themselves', () => {
-  const secrets = new Secrets('sesame-redis', new Map([['a', 'sesame-a']]));
+  const secrets = new Secrets('sesame-redis', new Map([['a', 'sesame-a']]), 'sesame-sentinel');
   const shown = [
     JSON.stringify({ secrets }),
     String(secrets),

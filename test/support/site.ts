@@ -49,8 +49,8 @@ export function makeSite(label: string): Site {
 }
 
 export function redisAt(port: number): RedisSettings {
-  const host = '127.0.0.1';
-  return { host, port, username: null, password: null, database: 0, tls: null, timeout: 1_000 };
+  const servers = { kind: 'single', host: '127.0.0.1', port } as const;
+  return { servers, username: null, password: null, database: 0, tls: null, timeout: 1_000 };
 }
 
 /** Tools that count the passwords they hash. */

@@ -104,10 +104,7 @@ test('only the generation before is kept', async () => {
   await it.sync();
   const keys = await it.keys('*:previous');
   const [old] = await it.store.domainEntries(['old.org']);
-  assert.deepEqual(keys.toSorted(), [
-    'test:{domains}:tables:previous',
-    `test:{table-${old![0]!.table}}:previous`,
-  ]);
+  assert.deepEqual(keys, [`test:{table-${old![0]!.table}}:previous`]);
 });
 
 test('a userid that stands in many places keeps all its rows in file order', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connectRedis, type RedisLink, type RedisTls, retryDelay } from '../../src/tables/redis-client.ts';
+import { script } from '../../src/tables/redis-link.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
 import { freePort } from '../support/ports.ts';
 import { until } from '../support/process.ts';
@@ -31,7 +32,7 @@ async function failure(...command: Parameters<RedisLink['command']>) {
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof TablesUnavailable);
-  return { message: error.message, after: performance.now() - start };
+  return { error, message: error.message, after: performance.now() - start };
 }
 
 test('octets go and come as they are', async () => {
@@ -41,7 +42,7 @@ test('octets go and come as they are', async () => {
   assert.equal((reply as Buffer).toString('latin1'), all);
 });
 
-test('a batch with a refused command rejects, and a transaction tells whether a watched key changed', async () => {
+test('a batch with a refused command rejects when all were answered', async () => {
   await assert.rejects(
     link.batch([
       ['SET', 'a', 1],
@@ -50,11 +51,38 @@ test('a batch with a refused command rejects, and a transaction tells whether a 
     ]),
     /no such key/,
   );
-  await link.command('WATCH', 'a');
-  await link.command('SET', 'a', 2);
-  assert.equal(await link.transaction([['SET', 'a', 3]]), false);
-  assert.equal(await link.transaction([['SET', 'a', 4]]), true);
-  assert.equal(String(await link.command('GET', 'a')), '4');
+  assert.equal(String(await link.command('GET', 'c')), '1');
+});
+
+test('a script runs once a call, known to the server or not', async () => {
+  const double = script('return {KEYS[1], ARGV[1] * 2}');
+  const run = async () => {
+    const replies = await link.evaluate(double, [
+      { keys: ['a'], args: [1] },
+      { keys: ['b'], args: [2] },
+    ]);
+    return (replies as [Buffer, number][]).map(([key, twice]) => [String(key), twice]);
+  };
+  await link.command('SCRIPT', 'FLUSH');
+  const expected = [
+    ['a', 2],
+    ['b', 4],
+  ];
+  assert.deepEqual(await run(), expected);
+  assert.deepEqual(await run(), expected);
+  await assert.rejects(
+    link.evaluate(script('return nonsense('), [{ keys: ['a'], args: [] }]),
+    TablesUnavailable,
+  );
+});
+
+test('no error holds an argument of its command', async () => {
+  const secret = 'argument-S3cret';
+  await link.command('SET', 'text', secret);
+  const found = await failure('HSET', 'text', secret, secret);
+  const details = JSON.stringify(found.error, Object.getOwnPropertyNames(found.error));
+  assert.match(found.message, /WRONGTYPE/);
+  assert.ok(!details.includes(secret), details);
 });
 
 test('a wrong password is named as such, and no password stands in the message', async () => {
