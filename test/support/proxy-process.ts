@@ -15,6 +15,7 @@ export type LogLine = { event: string; level: string } & { readonly [field: stri
 /** A session's line, as far as tests ask for it. */
 export type SessionLine = LogLine & {
   listener: string;
+  client: { address: string; port: number };
   login: string | null;
   local_user: string | null;
   upstream: { name: string } | null;

@@ -1,4 +1,6 @@
 import { Pop3Client } from './pop3-client.ts';
+import { until } from './process.ts';
+import type { SessionLine } from './proxy-process.ts';
 import type { RunningSite } from './running-site.ts';
 
 type Credentials = { login: string; password: string };
@@ -39,4 +41,18 @@ export async function loginReply(site: RunningSite, person: Credentials, listene
   } finally {
     client.destroy();
   }
+}
+
+/** Runs a client and ends it; the line of its session. */
+export async function sessionOf(
+  site: RunningSite,
+  client: Pop3Client,
+  run: () => Promise<void>,
+): Promise<SessionLine> {
+  const port = client.socket.localPort;
+  await run();
+  client.destroy();
+  const find = async () => (await site.proxy.sessions(0)).find((line) => line.client.port === port);
+  await until('the line of the session', async () => (await find()) !== undefined);
+  return (await find())!;
 }
