@@ -29,6 +29,7 @@ const listenEvents = {
   },
 } as unknown as Bun.SocketHandler<ListenOptions>;
 
+/** Bun sets SO_REUSEADDR and, but for `reusePort`, nothing that shares; TCP_NODELAY it sets on each socket itself. */
 async function listen(options: ListenOptions): Promise<Listener> {
   const settings = {
     hostname: options.address,
@@ -49,6 +50,10 @@ async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
+/**
+ * Bun hands out the socket when it is connected and not before: an attempt that is destroyed on the way is forgotten
+ * here at once, and its socket closed when it stands or the kernel gives up.
+ */
 function connect(options: ConnectOptions): Connection {
   const connection = new BunConnection(options.handler, options.context);
   const settings = { hostname: options.address, port: options.port, allowHalfOpen: true };

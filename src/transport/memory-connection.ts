@@ -95,6 +95,7 @@ export class MemoryConnection extends ConnectionState implements Connection {
     server.localPort = this.remotePort = to.port;
     server.remoteAddress = this.localAddress = from.address;
     server.remotePort = this.localPort = from.port;
+    // What was written before the connection stood.
     queueMicrotask(() => this.#send());
     return true;
   }
@@ -131,12 +132,14 @@ export class MemoryConnection extends ConnectionState implements Connection {
       peer.take('hello');
     }
     if (!this.#ending || this.queued > 0) return;
+    // In the same queue as the octets: it cannot overtake them.
     this.#finished = true;
     peer.take('end');
     if (this.#peerEnded) this.#close(null);
   }
 
   #hand(peer: MemoryConnection, octets: Uint8Array): number {
+    // A closed end answers octets with a reset, not at once but when they come.
     if (this.#peerGone) {
       this.#close(RESET);
       return octets.length;
@@ -192,6 +195,7 @@ export class MemoryConnection extends ConnectionState implements Connection {
 
   #secure(): void {
     this.tls = { version: 'TLSv1.3', cipher: 'none (memory)', alpn: null, serverName: this.#serverName() };
+    // What was written since `startTls` may go now.
     this.#outbox = this.#behindHello;
     this.#behindHello = new Outbox();
     this.handler.secured(this);

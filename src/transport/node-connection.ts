@@ -54,6 +54,7 @@ export class NodeConnection extends ConnectionState implements Connection {
   write(octets: Uint8Array): boolean {
     if (this.#ending || this.#deaf) return true;
     this.octetsOut += octets.length;
+    // The stream keeps what it cannot send, and does not say how much that is before it has it: always a copy.
     if (this.#tls !== null && this.#phase !== 'secure') this.#outbox.add(octets);
     else this.#socket.write(Buffer.from(octets), this.#written);
     if (this.queued === 0) return true;
@@ -139,6 +140,7 @@ export class NodeConnection extends ConnectionState implements Connection {
   onClose(socket: Socket): void {
     if (socket !== this.#socket || this.#phase === 'closed') return;
     if (this.#phase === 'handshake' && !this.#deaf) this.#fault ??= HANDSHAKE_CUT;
+    // A close in order comes behind the end that the owner has not heard yet; a loss at once.
     if (this.#heldEnd && !this.#deaf) this.#heldClose = true;
     else this.#report();
   }
@@ -176,6 +178,7 @@ export class NodeConnection extends ConnectionState implements Connection {
     const tls = this.#tls!;
     const raw = this.#socket;
     this.#phase = 'handshake';
+    // The raw stream's octets are the TLS stream's from here on; its errors and its close come through that as well.
     raw.off('data', onData).off('end', onEnd);
     this.#socket = wrap(raw, tls);
     this.#own(this.#socket);
