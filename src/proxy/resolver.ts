@@ -4,27 +4,65 @@ import { isIP } from 'node:net';
 /** How long an answer serves: short enough to follow a moved mailstore, long enough that logins do not wait for the DNS. */
 const FRESH_MS = 30_000;
 
+/** Where an older answer is at hand, how long a login waits for a new one: a DNS that is well answers sooner. */
+const PATIENCE_MS = 500;
+
 type Answer = { addresses: readonly string[]; at: number };
+
+/** All addresses of a name, in the order in which they should be tried. Rejects where there are none. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+const systemLookup: Lookup = async (host) =>
+  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
 /** Addresses of the configured upstream hosts. Bounded by the configuration: no name of a client ever gets here. */
 export class Resolver {
+  readonly #lookup: Lookup;
   readonly #answers = new Map<string, Answer>();
+  /** One question a name at a time: each takes a thread of the pool that passwords are checked in. */
+  readonly #asked = new Map<string, Promise<readonly string[]>>();
+
+  constructor(lookup: Lookup = systemLookup) {
+    this.#lookup = lookup;
+  }
 
   /**
-   * All addresses of a host, in the order in which they should be tried. While the DNS fails, the last answer serves on.
-   * Rejects only where a name has never been resolved.
+   * All addresses of a host, in the order in which they should be tried. While the DNS fails or hangs, the last
+   * answer serves on. Rejects only where a name has never been resolved.
    */
   async resolve(host: string): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     const known = this.#answers.get(host);
     if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.addresses;
-    try {
-      const addresses = (await lookup(host, { all: true, verbatim: true })).map((answer) => answer.address);
-      this.#answers.set(host, { addresses, at: performance.now() });
-      return addresses;
-    } catch (error) {
-      if (known !== undefined) return known.addresses;
-      throw error;
-    }
+    const asked = this.#ask(host);
+    return known === undefined ? asked : soon(asked, known.addresses);
+  }
+
+  #ask(host: string): Promise<readonly string[]> {
+    const underWay = this.#asked.get(host);
+    if (underWay !== undefined) return underWay;
+    const asked = this.#lookup(host)
+      .then((addresses) => {
+        this.#answers.set(host, { addresses, at: performance.now() });
+        return addresses;
+      })
+      .finally(() => this.#asked.delete(host));
+    this.#asked.set(host, asked);
+    return asked;
+  }
+}
+
+/** What comes in time, else what was known before. */
+async function soon<T>(coming: Promise<T>, known: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(known), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([coming, late]);
+  } catch {
+    return known;
+  } finally {
+    clearTimeout(timer);
   }
 }
