@@ -2,12 +2,12 @@
 
 import { atoi } from './c-text.ts';
 import { quote, type Report } from './diagnostics.ts';
-import type { Accounts, DomainEntry } from './model.ts';
+import type { Accounts, DomainEntry, SqlSource } from './model.ts';
 
 export type Fault = { code: string; reason: string; cure: string };
 
-/** For textfile and htpasswd: what the table is compiled from. */
-export type FileSource = { type: 'textfile' | 'htpasswd'; path: string; max: number };
+/** What a table is compiled from: the password file, or what `sql` says. */
+export type TableSource = { type: 'textfile' | 'htpasswd'; path: string; max: number; sql?: SqlSource };
 
 /** teapop keeps the folders in 1,024 octets and ignores a number of levels that could overflow them. */
 const MAX_HASH_LEVELS = 510;
@@ -18,7 +18,7 @@ export function hashLevels(field: string): number {
 }
 
 /** Why nobody gets in through the entry's password file. */
-export function sourceFaults(source: FileSource): Fault[] {
+export function sourceFaults(source: TableSource): Fault[] {
   const faults: Fault[] = [];
   if (source.max <= 0) {
     faults.push({

@@ -7,29 +7,38 @@ import {
   addressReports,
   domainReports,
   type Fault,
-  type FileSource,
   hashLevels,
   hashReports,
   sourceFaults,
+  type TableSource,
 } from './domain-checks.ts';
 import { lowerCase } from './letter-case.ts';
-import { type Accounts, type AuthType, type DomainEntry, FOREIGN_TYPES } from './model.ts';
+import { type Accounts, type AuthType, type DomainEntry, FOREIGN_TYPES, type SqlDialect } from './model.ts';
+import { isSqlDialect, NO_MAX, parseSqlSource, SQL_FIELDS, sqlPath } from './sql-source.ts';
 
-export type DomainLineOptions = { accounts: Accounts; resolve: boolean };
+/** `sql`: whether mysql and pgsql lines are read. */
+export type DomainLineOptions = { accounts: Accounts; resolve: boolean; sql: boolean };
 
 /** An entry that waits for its place and its table. */
 export type DraftEntry = Omit<DomainEntry, 'ordinal' | 'table'>;
 
-/** `source`: for textfile and htpasswd where logins can succeed. */
-export type DomainLine = { entry: DraftEntry | null; source: FileSource | null; reports: Report[] };
+/** `source`: for what is decided by a table, where logins can succeed. */
+export type DomainLine = { entry: DraftEntry | null; source: TableSource | null; reports: Report[] };
+
+type LineType = AuthType | SqlDialect;
 
 const FIELDS = ['domain', 'localip', 'authtype', 'maildir', 'hash', 'uid', 'gid', 'passwordfile', 'max'];
 
-const FORMS: Record<AuthType, string> = {
+const SQL_FORM =
+  '<maildir>:<hash>:<uid>:<gid>:<host>:<port>:<db>:<dbuser>:<dbpass>:<table>:<usercol>:<passcol>:<mailcol>:';
+
+const FORMS: Record<LineType, string> = {
   reject: '<domain>:<localip>:reject:',
   passwd: '<domain>:<localip>:passwd:<spool>:<hash>: or, with both, <uid>:<gid>: behind it',
   textfile: '<domain>:<localip>:textfile:<maildir>:<hash>:<uid>:<gid>:<passwordfile>:<max>:',
   htpasswd: '<domain>:<localip>:htpasswd:<maildir>:<hash>:<uid>:<gid>:<passwordfile>:<max>:',
+  mysql: `<domain>:<localip>:mysql:${SQL_FORM}`,
+  pgsql: `<domain>:<localip>:pgsql:${SQL_FORM}`,
 };
 
 /** What of a line counts: all up to the first ';' or '#', without the spaces around it. */
@@ -48,29 +57,30 @@ export function parseDomainLine(raw: string, line: number, options: DomainLineOp
   const { text, cut } = effectiveText(raw);
   if (text === '') return null;
   const fields = text.split(':');
-  const type = authType(fields);
-  const fault = type === null ? typeFault(fields) : fieldFault(type, fields.length - 1);
+  const type = lineType(fields, options.sql);
+  const fault = type === null ? typeFault(fields, options.sql) : fieldFault(type, fields.length - 1);
   if (type === null || fault !== null) return invalid(fault!, fields[0]!, line, cut);
   const parsed = entryOf(type, fields, line, options);
   if (cut) parsed.reports.push(cutOff(line));
   return parsed;
 }
 
-function authType(fields: string[]): AuthType | null {
+function lineType(fields: string[], sql: boolean): LineType | null {
   const type = lowerCase(fields[2] ?? '');
-  return Object.hasOwn(FORMS, type) ? (type as AuthType) : null;
+  return Object.hasOwn(FORMS, type) && (sql || !isSqlDialect(type)) ? (type as LineType) : null;
 }
 
-function typeFault(fields: string[]): Fault {
+function typeFault(fields: string[], sql: boolean): Fault {
   const written = fields[2];
-  const missing = fields.length < 4 ? missingColon(fields.length - 1) : null;
+  const missing = fields.length < 4 ? missingColon(fields.length - 1, FIELDS) : null;
   if (written === undefined) return { ...missing!, cure: `write ${FORMS.textfile}` };
   const type = lowerCase(written);
-  if (FOREIGN_TYPES.some((foreign) => foreign === type)) {
+  if (isSqlDialect(type) || FOREIGN_TYPES.some((foreign) => foreign === type)) {
+    const setting = isSqlDialect(type) ? 'set tables.sql to true, or ' : '';
     return {
       code: 'foreign-type',
       reason: `type ${type} is not read from here`,
-      cure: 'move these users to a textfile or htpasswd file',
+      cure: `${setting}move these users to a textfile or htpasswd file`,
     };
   }
   if (missing !== null && type === 'reject\r') {
@@ -83,19 +93,23 @@ function typeFault(fields: string[]): Fault {
   return {
     code: 'unknown-type',
     reason: `there is no type ${quote(written)}`,
-    cure: `write one of ${Object.keys(FORMS).join(', ')}`,
+    cure: `write one of ${Object.keys(FORMS)
+      .filter((known) => sql || !isSqlDialect(known))
+      .join(', ')}`,
   };
 }
 
-function missingColon(colons: number): Omit<Fault, 'cure'> {
-  return { code: 'missing-colon', reason: `the ':' after <${FIELDS[colons]}> is missing` };
+function missingColon(colons: number, fields: readonly string[]): Omit<Fault, 'cure'> {
+  return { code: 'missing-colon', reason: `the ':' after <${fields[colons]}> is missing` };
 }
 
-function fieldFault(type: AuthType, colons: number): Fault | null {
+function fieldFault(type: LineType, colons: number): Fault | null {
   const cure = `write ${FORMS[type]}`;
   if (type === 'reject') return null;
-  if (type !== 'passwd') return colons < FIELDS.length ? { ...missingColon(colons), cure } : null;
-  if (colons < 5) return { ...missingColon(colons), cure };
+  const fields = isSqlDialect(type) ? SQL_FIELDS : FIELDS;
+  const needed = type === 'passwd' ? fields.indexOf('hash') + 1 : fields.length;
+  if (colons < needed) return { ...missingColon(colons, fields), cure };
+  if (type !== 'passwd') return null;
   // A colon behind <uid> announces a <gid>, which then must be ended, too.
   const reason = "one ':' too many for a line without <uid> and <gid>, one too few for a line with them";
   return colons === 6 ? { code: 'passwd-colons', reason, cure } : null;
@@ -117,13 +131,13 @@ function cutOff(line: number): Report {
   };
 }
 
-function entryOf(type: AuthType, fields: string[], line: number, options: DomainLineOptions): DomainLine {
+function entryOf(type: LineType, fields: string[], line: number, options: DomainLineOptions): DomainLine {
   const [domain = '', localip = ''] = fields;
   const entry: DraftEntry = {
     line,
     domain: lowerCase(domain),
     ...localAddress(localip, options.resolve),
-    type,
+    type: isSqlDialect(type) ? 'textfile' : type,
     ...(type === 'reject' ? NO_MAILBOX : mailboxFields(type, fields)),
     lockedOut: null,
   };
@@ -131,11 +145,8 @@ function entryOf(type: AuthType, fields: string[], line: number, options: Domain
   if (type === 'reject') return { entry, source: null, reports };
 
   reports.push(...hashReports(fields[4]!, line));
-  const source = type === 'passwd' ? null : { type, path: fields[7]!, max: atoi(fields[8]!) };
-  const faults = [
-    ...(source === null ? [] : sourceFaults(source)),
-    ...accountFaults(entry, options.accounts),
-  ];
+  const { source, faults } = sourceOf(type, fields);
+  faults.push(...accountFaults(entry, options.accounts));
   entry.lockedOut = faults[0]?.reason ?? null;
   for (const { code, reason, cure } of faults) {
     const whom = `no login through the entry for ${quote(domain)} succeeds`;
@@ -144,9 +155,22 @@ function entryOf(type: AuthType, fields: string[], line: number, options: Domain
   return { entry, source: faults.length === 0 ? source : null, reports };
 }
 
+function sourceOf(
+  type: Exclude<LineType, 'reject'>,
+  fields: string[],
+): { source: TableSource | null; faults: Fault[] } {
+  if (type === 'passwd') return { source: null, faults: [] };
+  if (isSqlDialect(type)) {
+    const { sql, faults } = parseSqlSource(type, fields);
+    return { source: { type: 'textfile', path: sqlPath(sql), max: NO_MAX, sql }, faults };
+  }
+  const source = { type, path: fields[7]!, max: atoi(fields[8]!) };
+  return { source, faults: sourceFaults(source) };
+}
+
 const NO_MAILBOX = { maildir: '', hashLevels: 0, uid: '', gid: '' };
 
-function mailboxFields(type: AuthType, fields: string[]): typeof NO_MAILBOX {
+function mailboxFields(type: LineType, fields: string[]): typeof NO_MAILBOX {
   const [, , , maildir = '', hash = '', uid = '', gid = ''] = fields;
   const common = { maildir, hashLevels: hashLevels(hash) };
   if (type !== 'passwd') return { ...common, uid, gid };

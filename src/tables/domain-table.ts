@@ -4,7 +4,7 @@ import { DiagnosticLog, domainTableMissing, lineFault, quote } from './diagnosti
 import { type DomainLineOptions, effectiveText, parseDomainLine } from './domain-line.ts';
 import { type LineFault, LineReader } from './lines.ts';
 import type { Accounts, Diagnostic, DomainEntry, PasswordFileRef } from './model.ts';
-import { tableId } from './table-id.ts';
+import { sqlTableId, tableId } from './table-id.ts';
 
 export type DomainTable = {
   /** In file order. Entries with a `localName` match nothing before withResolved. */
@@ -19,6 +19,8 @@ export type DomainTableOptions = {
   accounts?: Accounts;
   /** False: a localip is compared as it is written (teapop's -N). Default true. */
   resolve?: boolean;
+  /** False: mysql and pgsql lines are invalid, as to a teapop that was built without them. Default false. */
+  sql?: boolean;
 };
 
 /** Where the mailstore's host is not known here: every name and number has an account. */
@@ -37,7 +39,8 @@ export class DomainTableReader {
   readonly #reach = new Reach();
 
   constructor(file: string, options: DomainTableOptions = {}) {
-    this.#options = { accounts: options.accounts ?? ANY_ACCOUNT, resolve: options.resolve ?? true };
+    const { accounts = ANY_ACCOUNT, resolve = true, sql = false } = options;
+    this.#options = { accounts, resolve, sql };
     this.#log = new DiagnosticLog(file);
   }
 
@@ -69,7 +72,8 @@ export class DomainTableReader {
   }
 
   #table(source: Omit<PasswordFileRef, 'id'>): string {
-    const id = tableId(source.type, source.path, source.max);
+    const { type, path, max, sql } = source;
+    const id = sql === undefined ? tableId(type, path, max) : sqlTableId(sql);
     if (!this.#passwordFiles.has(id)) this.#passwordFiles.set(id, { id, ...source });
     return id;
   }

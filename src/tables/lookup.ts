@@ -3,6 +3,7 @@
 import { lowerCase } from './letter-case.ts';
 import type { Accounts, DomainEntry, TableId, UserRow } from './model.ts';
 import { type TableStore, TablesMoved } from './store.ts';
+import { useridIn } from './table-id.ts';
 
 /** What teapop divides a login at unless a build names others. */
 export const DEFAULT_DIVIDERS = '@%';
@@ -116,8 +117,9 @@ async function walk(
   if (entry.type === 'passwd') return { result: 'upstream', login, entry };
 
   const table = entry.table!;
-  const rows = await store.userRows(table, login.userid, entry.generation);
-  trace?.({ step: 'rows', table, userid: login.userid, rows });
+  const userid = useridIn(table, login.userid);
+  const rows = await store.userRows(table, userid, entry.generation);
+  trace?.({ step: 'rows', table, userid, rows });
   if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
   return { result: 'rows', login, entry, rows };
 }

@@ -3,11 +3,35 @@
  * character stands for one octet (latin1), so that any octet survives and equality is octet equality.
  */
 
-/** teapop's authentication types that are decided from files. */
+/**
+ * teapop's authentication types that logins are decided by. A mysql or pgsql line becomes a 'textfile' entry whose
+ * table is read from that database.
+ */
 export type AuthType = 'reject' | 'passwd' | 'textfile' | 'htpasswd';
 
-/** Types that teapop reads from elsewhere; their lines are reported, not served. */
-export const FOREIGN_TYPES = ['mysql', 'pgsql', 'oracle', 'ldap', 'java'] as const;
+/** Types that teapop reads from elsewhere and that are not read from here; their lines are reported, not served. */
+export const FOREIGN_TYPES = ['oracle', 'ldap', 'java'] as const;
+
+/** teapop's names of the databases that tables can be read from. */
+export type SqlDialect = 'mysql' | 'pgsql';
+
+/** A table of a database, as a line of teapop.passwd names it. */
+export type SqlSource = {
+  dialect: SqlDialect;
+  /** Blank for the local server's socket. */
+  host: string;
+  /** Null for the usual one. */
+  port: number | null;
+  database: string;
+  user: string;
+  password: () => string;
+  /** As written; see sql-names.ts. */
+  table: string;
+  userColumn: string;
+  passwordColumn: string;
+  /** Blank where the userid is the mailbox. */
+  mailColumn: string;
+};
 
 /** Names one compiled password table, see table-id.ts. Holds no octet that an operator or client chose. */
 export type TableId = string;
@@ -46,7 +70,7 @@ export type UserRow = {
   secret: string;
   /** The part after the second colon of a textfile line; the userid for htpasswd. */
   mailbox: string;
-  /** Line number in the password file, from 1. */
+  /** Line number in the password file, from 1; 0 where the row comes from a database, which has no lines. */
   line: number;
   /**
    * For a crypt(3) row: an Argon2id string of the same password, made after it let somebody in; see auth/upgrade.ts.
@@ -79,14 +103,16 @@ export interface Accounts {
   hasGid?(gid: number): boolean;
 }
 
-/** A password file that the domain table names: one compiled table. */
+/** A password file, or a database's table, that the domain table names: one compiled table. */
 export type PasswordFileRef = {
   id: TableId;
-  /** As written in the domain table. */
+  /** As written in the domain table; of a database's table what sqlPath() calls it. */
   path: string;
   type: 'textfile' | 'htpasswd';
   /** Lines that are read, above 0. */
   max: number;
   /** The first line of the domain table that names it. */
   line: number;
+  /** Where the rows are read if not from a file. */
+  sql?: SqlSource;
 };

@@ -1,4 +1,5 @@
-import type { TableId } from './model.ts';
+import { lowerCase } from './letter-case.ts';
+import type { SqlSource, TableId } from './model.ts';
 
 /**
  * SHA-256 (FIPS 180-4), so that the pure part names a table the same everywhere and needs no runtime's crypto.
@@ -9,12 +10,34 @@ import type { TableId } from './model.ts';
 const ID_DIGITS = 32;
 /** Behind the digest, so that a lookup knows from the id alone what else there is to read. */
 const CRYPT_MARK = 'c';
+/** The same for how the table calls a userid. */
+const FOLD_MARK = 'i';
 
 /** The id of a compiled password table: what decides its content, hashed. */
 export function tableId(type: 'textfile' | 'htpasswd', path: string, max: number): TableId {
   // The path comes last, so that no path can stand for another type or max.
   const digest = sha256(`${type}:${max}:${path}`).slice(0, ID_DIGITS);
   return type === 'htpasswd' ? digest + CRYPT_MARK : digest;
+}
+
+/** The same for a database's table. Not of its password: a new one makes no other table. */
+export function sqlTableId(sql: SqlSource): TableId {
+  const { dialect, host, port, database, user, table, userColumn, passwordColumn, mailColumn } = sql;
+  // No field of the domain table holds a colon.
+  const parts = [dialect, host, port, database, user, table, userColumn, passwordColumn, mailColumn];
+  const digest = sha256(parts.join(':')).slice(0, ID_DIGITS);
+  return dialect === 'mysql' ? digest + FOLD_MARK : digest;
+}
+
+/**
+ * What a table calls the userid of a login. teapop lets the database compare it, and MySQL's usual collations ignore
+ * letter case and trailing spaces: so do its tables here, for ASCII letters.
+ */
+export function useridIn(id: TableId, userid: string): string {
+  if (id.length === ID_DIGITS || !id.endsWith(FOLD_MARK)) return userid;
+  let end = userid.length;
+  while (end > 0 && userid[end - 1] === ' ') end--;
+  return lowerCase(userid.slice(0, end));
 }
 
 /** Whether the rows of a table hold crypt(3) strings, so that they can have better hashes, see better-hash.ts. */
