@@ -62,7 +62,10 @@ function idsOf(reply: Reply): TableId[] {
   return (reply as Buffer[]).map((id) => id.toString('latin1'));
 }
 
-function publishedHash<Meta extends DomainsMeta | TableMeta>(reply: Reply): PublishedHash<Meta> | null {
+/** Of a reply to HMGET with stamp and meta; null where there is no such hash, or none of ours. */
+export function publishedHash<Meta extends DomainsMeta | TableMeta>(
+  reply: Reply,
+): PublishedHash<Meta> | null {
   const [stampValue, metaValue] = reply as (Buffer | null)[];
   const stamp = stampValue ? decodeStamp(stampValue) : null;
   if (stamp === null) return null;
