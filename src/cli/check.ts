@@ -1,9 +1,9 @@
-import { parseArgs } from 'node:util';
 import { fileFindings } from '../config/files.ts';
 import { configFile, type Failure, type ParsedConfig, readConfig, report } from '../config/load.ts';
 import { formatError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { loadSecrets } from '../config/secrets.ts';
+import { CONFIG_OPTION, readArguments } from './arguments.ts';
 import { type CommandIo, EXIT } from './io.ts';
 
 export const USAGE = `usage: teapop-proxy check [--config FILE]
@@ -15,21 +15,8 @@ Exit status: 0 good (warnings included), 1 errors, 2 wrong usage.
 
 /** The command `check`. */
 export async function check(argv: string[], io: CommandIo): Promise<number> {
-  let options: { config?: string | undefined; help?: boolean | undefined };
-  try {
-    options = parseArgs({
-      args: argv,
-      options: { config: { type: 'string', short: 'c' }, help: { type: 'boolean', short: 'h' } },
-    }).values;
-  } catch (error) {
-    io.err(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-    return EXIT.usage;
-  }
-  if (options.help === true) {
-    io.out(USAGE);
-    return EXIT.ok;
-  }
-  return checkFile(configFile(options.config, io.env), io);
+  const values = readArguments(argv, CONFIG_OPTION, USAGE, io);
+  return typeof values === 'number' ? values : checkFile(configFile(values.config, io.env), io);
 }
 
 function checkFile(file: string, io: CommandIo): number {

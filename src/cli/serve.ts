@@ -17,12 +17,17 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
   const options = { ...CONFIG_OPTION, sockets: { type: 'string', default: 'native' } } as const;
   const values = readArguments(argv, options, USAGE, io);
   if (typeof values === 'number') return values;
+  const { sockets } = values;
+  if (sockets !== 'native' && sockets !== 'node') {
+    io.err(`--sockets is native or node, not '${sockets}'\n${USAGE}`);
+    return EXIT.usage;
+  }
   const loaded = readConfig(values.config, io);
   if (loaded === null) return EXIT.failed;
   const log = createLog(loaded.config.log);
   // After a fault that ends the process, the lines that tell of it are still waiting.
   process.on('exit', () => log.flushNow());
-  const transport = await pickTransport(values.sockets === 'node' ? 'node' : 'auto');
+  const transport = await pickTransport(sockets === 'node' ? 'node' : 'auto');
   try {
     const server = await Server.start({ ...loaded, transport, log });
     await untilStopped(server, log);
