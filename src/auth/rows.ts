@@ -1,5 +1,6 @@
 import type { LookupResult } from '../tables/lookup.ts';
 import type { UserRow } from '../tables/model.ts';
+import { useridIn } from '../tables/table-id.ts';
 import { parsePhc } from './argon2.ts';
 import { effectivePhrase } from './effective-phrase.ts';
 import { inspectSecret, type Passwords, type SecretContext } from './scheme.ts';
@@ -70,10 +71,12 @@ function costOf({ secret, context }: Check) {
 
 function contextOf({ entry, login }: FoundRows): SecretContext {
   const type = entry.type === 'htpasswd' ? 'htpasswd' : 'textfile';
-  return { type, table: entry.table ?? '', userid: login.userid };
+  const table = entry.table ?? '';
+  return { type, table, userid: useridIn(table, login.userid) };
 }
 
 function problemOf(row: UserRow, cause: unknown): Error {
   const message = cause instanceof Error ? cause.message : 'unknown error';
-  return new Error(`password file, line ${row.line}: ${message}`, { cause });
+  const place = row.line === 0 ? "a database's row" : `password file, line ${row.line}`;
+  return new Error(`${place}: ${message}`, { cause });
 }

@@ -6,11 +6,12 @@ import { SEALED_PREFIX, SealBroken, type SealContext, type Sealer } from './seal
 
 /**
  * The stored forms of passwords. A textfile row holds `{PLAIN}…` (in a process's own memory alone), an Argon2id
- * PHC string or `{SEALED}…`; an htpasswd row holds a crypt(3) string and is never taken for anything else, so
+ * PHC string, `{SEALED}…` or, where a database had it among passwords, `{CRYPT}` and a crypt(3) string; an htpasswd row holds a crypt(3) string and is never taken for anything else, so
  * that a hash which happens to look like one of our forms opens nothing that teapop kept shut.
  */
 
 export const PLAIN_PREFIX = '{PLAIN}';
+export const CRYPT_PREFIX = '{CRYPT}';
 export const ARGON2ID_PREFIX = '$argon2id$';
 
 /** Bounded, fit for a metric label. */
@@ -69,6 +70,7 @@ export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOp
   async function verify(secret: string, password: string, context: SecretContext): Promise<boolean> {
     if (context.type === 'htpasswd') return verifyCrypt(secret, password);
     if (secret.startsWith(PLAIN_PREFIX)) return equalOctets(secret.slice(PLAIN_PREFIX.length), password);
+    if (secret.startsWith(CRYPT_PREFIX)) return verifyCrypt(secret.slice(CRYPT_PREFIX.length), password);
     if (secret.startsWith(SEALED_PREFIX)) return equalOctets(openSealed(secret, context), password);
     const phc = parsePhc(secret);
     if (typeof phc === 'string') throw new SecretUnusable(`stored password: ${phc}`);
@@ -82,6 +84,7 @@ export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOp
 export function inspectSecret(secret: string, type: SecretType): SecretInfo {
   if (type === 'htpasswd') return inspectCrypt(secret);
   if (secret.startsWith(PLAIN_PREFIX)) return { scheme: 'plain', cost: 'none', problem: null };
+  if (secret.startsWith(CRYPT_PREFIX)) return inspectCrypt(secret.slice(CRYPT_PREFIX.length));
   if (secret.startsWith(SEALED_PREFIX)) return { scheme: 'sealed', cost: 'none', problem: null };
   const phc = parsePhc(secret);
   if (typeof phc !== 'string') return { scheme: 'argon2id', cost: 'heavy', problem: null };

@@ -12,6 +12,7 @@ import {
 import type { Diagnostic, PasswordFileRef } from './model.ts';
 import { PasswordFileReader, type PasswordFileSummary, type PasswordRow } from './password-file.ts';
 import { readSource, SourceUnreadable } from './source-file.ts';
+import { isSqlTable, readSqlTable } from './sql-table.ts';
 
 /** Reads teapop's files, for the store that serves them and for the sync that publishes them. */
 
@@ -20,6 +21,8 @@ export type CompileOptions = {
   domainTable: string;
   /** False: a localip counts as it is written. */
   resolveNames: boolean;
+  /** Whether mysql and pgsql lines are read; default false. */
+  sql?: boolean;
   /** 'any' where the mailstore's accounts are not known here. */
   accounts: 'any' | AccountFiles;
   /** For the entry in force where there is no domain table. */
@@ -39,9 +42,10 @@ const LOOKUPS_AT_ONCE = 4;
 
 /** The domain table with its names resolved. @throws SourceUnreadable */
 export async function compileDomains(options: CompileOptions): Promise<CompiledDomains> {
-  const { domainTable: path, resolveNames: resolve, accounts } = options;
+  const { domainTable: path, resolveNames: resolve, accounts, sql = false } = options;
   const table = await readDomainTable(path, options.spool ?? DEFAULT_SPOOL, {
     resolve,
+    sql,
     ...(accounts === 'any' ? {} : { accounts: await readAccounts(accounts) }),
   });
   const addresses = await resolveAll(namesToResolve(table.entries), options.resolve ?? firstAddress);
@@ -96,6 +100,8 @@ async function firstAddress(name: string): Promise<string | null> {
 export type PasswordFileResult = {
   /** Why the file was not read, so that nobody of it can log in; null where it was. */
   fault: FileFault | null;
+  /** What the fault is in so many words, where more is known than the path; null else. */
+  why: string | null;
   summary: Omit<PasswordFileSummary, 'diagnostics'>;
   diagnostics: Diagnostic[];
 };
@@ -113,12 +119,14 @@ export type PasswordFileOptions = {
   hashProblem?: ((hash: string) => string | null) | undefined;
 };
 
-/** Streams a password file in constant memory. @throws SourceUnreadable */
+/** Streams a password file, or the database's table in its place, in constant memory. @throws SourceUnreadable */
 export async function readPasswordFile(
   options: PasswordFileOptions,
   ref: PasswordFileRef,
-  { onRows, onOctets }: PasswordFileHandlers,
+  handlers: PasswordFileHandlers,
 ): Promise<PasswordFileResult> {
+  if (isSqlTable(ref)) return readSqlTable(options, ref, handlers);
+  const { onRows, onOctets } = handlers;
   const reader = new PasswordFileReader(ref.path, ref);
   const hashes = new DiagnosticLog(ref.path);
   // A path of the domain table is octets, too.
@@ -130,7 +138,7 @@ export async function readPasswordFile(
   });
   const { diagnostics, ...summary } = reader.end();
   const reports = fault === null ? diagnostics : [passwordFileFault(options.domainTable, ref, fault)];
-  return { fault, summary, diagnostics: [...reports, ...hashes.list()] };
+  return { fault, why: null, summary, diagnostics: [...reports, ...hashes.list()] };
 }
 
 function checkHash(

@@ -1,7 +1,9 @@
 import { type CompileOptions, compileDomains, readPasswordFile } from './compile.ts';
-import type { Diagnostic, DomainEntry, TableId, UserRow } from './model.ts';
+import type { Diagnostic, DomainEntry, PasswordFileRef, TableId, UserRow } from './model.ts';
 import type { PasswordRow } from './password-file.ts';
+import { SourceUnreadable } from './source-file.ts';
 import { type TableStatus, type TableStore, TablesUnavailable } from './store.ts';
+import { CRYPT } from './stored-secrets.ts';
 
 /** Marks a textfile's password as it is stored in memory; the forms are listed in auth/scheme.ts. */
 const PLAIN = '{PLAIN}';
@@ -107,9 +109,11 @@ async function readSnapshot(options: CompileOptions, generation: number): Promis
   for (const ref of compiled.passwordFiles) {
     const table = new Map<string, UserRow[]>();
     const onRows = (rows: PasswordRow[]) => {
-      for (const row of rows) append(table, row.userid, userRow(row));
+      for (const row of rows) append(table, row.userid, userRow(row, ref));
     };
     const result = await readPasswordFile(options, ref, { onRows });
+    // A database that is down says nothing of its users: what is served stays in force.
+    if (result.fault !== null && result.why !== null) throw new SourceUnreadable(result.why);
     diagnostics.push(...result.diagnostics);
     tables.set(ref.id, table);
     users += table.size;
@@ -117,8 +121,9 @@ async function readSnapshot(options: CompileOptions, generation: number): Promis
   return { generation, readAt: Date.now(), domains, tables, users, diagnostics };
 }
 
-function userRow(row: PasswordRow): UserRow {
-  const secret = row.type === 'textfile' ? PLAIN + row.password : row.hash;
+function userRow(row: PasswordRow, { type }: PasswordFileRef): UserRow {
+  const hash = (string: string) => (type === 'htpasswd' ? string : CRYPT + string);
+  const secret = row.type === 'textfile' ? PLAIN + row.password : hash(row.hash);
   return { secret, mailbox: row.mailbox, line: row.line };
 }
 

@@ -23,9 +23,23 @@ export function becoming(
   tools: PasswordTools,
 ): Become {
   if (type === 'htpasswd') return asItIs();
-  if (!offersApop) return hashed(tools);
+  if (!offersApop) return withHashes(hashed(tools));
   if (tools.sealer === null) throw new Error('a domain is to offer APOP, but no seal key is configured');
-  return sealed(table, tools.sealer);
+  return withHashes(sealed(table, tools.sealer));
+}
+
+/** Marks a crypt(3) string among plain passwords, as a mysql table can hold both; the forms are listed in auth/scheme.ts. */
+export const CRYPT = '{CRYPT}';
+
+/** The crypt(3) rows of a table of passwords, see sql-rows.ts, stay as they are. */
+function withHashes(passwords: Become): Become {
+  return {
+    ...passwords,
+    // No password holds a NUL, so none has the fingerprint of a hash.
+    source: (row) => (row.type === 'htpasswd' ? `\0${row.hash}` : passwords.source(row)),
+    stays: (stored) => stored.startsWith(CRYPT) || passwords.stays(stored),
+    make: async (row) => (row.type === 'htpasswd' ? CRYPT + row.hash : passwords.make(row)),
+  };
 }
 
 /** A crypt(3) string shows no password. One that an upgrade replaced in Redis stays until its line changes. */
