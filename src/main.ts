@@ -1,6 +1,7 @@
 import { check } from './cli/check.ts';
 import { demo } from './cli/demo.ts';
 import { type CommandIo, EXIT } from './cli/io.ts';
+import { STDERR, STDOUT, writeWhole } from './cli/output.ts';
 import { schema } from './cli/schema.ts';
 import { serve } from './cli/serve.ts';
 import { sync } from './cli/sync.ts';
@@ -33,8 +34,8 @@ async function main([name, ...argv]: string[], io: CommandIo): Promise<number> {
 }
 
 const status = await main(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  out: (text) => writeWhole(STDOUT, text),
+  err: (text) => writeWhole(STDERR, text),
   env: process.env,
 });
 // Handles that a library keeps open must not keep a finished command alive.
