@@ -37,6 +37,7 @@ const status = await main(process.argv.slice(2), {
   out: (text) => writeWhole(STDOUT, text),
   err: (text) => writeWhole(STDERR, text),
   env: process.env,
+  terminal: process.stderr.isTTY === true,
 });
 // Handles that a library keeps open must not keep a finished command alive.
 process.exit(status);

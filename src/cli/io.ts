@@ -3,6 +3,8 @@ export type CommandIo = {
   out: (text: string) => void;
   err: (text: string) => void;
   env: Readonly<Record<string, string | undefined>>;
+  /** Whether a person watches what goes to `err`. */
+  terminal?: boolean;
 };
 
 /** Exit statuses that scripts can rely on. */

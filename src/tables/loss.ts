@@ -21,7 +21,8 @@ const WORST_NAMED = 5;
 export function refuseAbsence(path: string, users: number): void {
   if (users === 0) return;
   throw new SyncRefused(
-    `${path} is gone or cannot be read, and ${users} published users would be with it; --force publishes all the same`,
+    `refused, nothing was changed: ${path} is gone or cannot be read, and ${users} published users would be with it; ` +
+      '--force publishes all the same',
   );
 }
 
@@ -35,8 +36,9 @@ export function refuseLoss({ users, domains, changes }: Loss, maxLoss: number): 
   const worst = changes.filter(({ entry, removed }) => entry === 'removed' || removed > 0).toSorted(byLoss);
   const more = worst.length > WORST_NAMED ? ` and ${worst.length - WORST_NAMED} more` : '';
   throw new SyncRefused(
-    `${share(users)} users and ${share(domains)} domains would be lost, more than sync.max_loss (${percent(maxLoss)}) ` +
-      `allows: ${worst.slice(0, WORST_NAMED).map(shown).join(', ')}${more}; --force publishes all the same`,
+    `refused, nothing was changed: ${share(users, 'users')} and ${share(domains, 'domains')} would be lost, more than ` +
+      `sync.max_loss (${percent(maxLoss)}) allows: ${worst.slice(0, WORST_NAMED).map(shown).join(', ')}${more}; ` +
+      '--force publishes all the same',
   );
 }
 
@@ -51,8 +53,8 @@ function shown({ domain, entry, users, added, removed }: DomainChange): string {
   return `${quote(domain)} ${what} ${removed} of ${before} users`;
 }
 
-function share({ lost, of }: Loss['users']): string {
-  return `${lost} of ${of} (${percent(of === 0 ? 0 : lost / of)})`;
+function share({ lost, of }: Loss['users'], what: string): string {
+  return `${lost} of ${of} ${what} (${percent(of === 0 ? 0 : lost / of)})`;
 }
 
 function percent(value: number): string {

@@ -66,3 +66,8 @@ async function readChunks(path: string | Buffer, file: FileHandle, onChunk: Chun
 function sameContent(before: BigIntStats, after: BigIntStats): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs;
 }
+
+/** A path as the system takes it: octets, whatever they are. */
+export function octetPath(path: string): Buffer {
+  return Buffer.from(path, 'latin1');
+}

@@ -7,7 +7,12 @@ import { run } from '../support/process.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { requireTool } from '../support/tool.ts';
 
-const UNITS = ['teapop-proxy.service', 'teapop-proxy-sync.service', 'teapop-proxy-sync.timer'];
+const UNITS = [
+  'teapop-proxy.service',
+  'teapop-proxy-sync.service',
+  'teapop-proxy-sync.timer',
+  'teapop-proxy-sync-watch.service',
+];
 const PROGRAM = '/opt/teapop-proxy/bin/teapop-proxy';
 
 const folder = temporaryFolder('systemd');
@@ -48,6 +53,7 @@ test('the check would find a mistake', async () => {
 for (const [unit, threshold] of [
   ['teapop-proxy.service', 20],
   ['teapop-proxy-sync.service', 25],
+  ['teapop-proxy-sync-watch.service', 25],
 ] as const) {
   test(`${unit} is walled in`, async () => {
     const path = folder.file(unit, text(unit));
