@@ -87,7 +87,8 @@ async function decide(attempt: Attempt, localAddress: string): Promise<Decision>
 /** No octet of these can be sent on: C ends a string at NUL, POP3 a command at CR or LF. */
 const UNSENDABLE = /[\0\r\n\u0100-\uffff]/;
 
-function faultOf({ user, password, authzid }: Credentials): RejectReason | null {
+/** Why credentials are turned away before the tables are asked; null where they are not. */
+export function faultOf({ user, password, authzid }: Omit<Credentials, 'mechanism'>): RejectReason | null {
   if (UNSENDABLE.test(user) || UNSENDABLE.test(password)) return 'malformed';
   // RFC 4616 §2: to act as somebody else is a right that nobody has here.
   return authzid === '' || authzid === user ? null : 'authzid-refused';

@@ -3,7 +3,7 @@ import type { UserRow } from '../tables/model.ts';
 import { useridIn } from '../tables/table-id.ts';
 import { parsePhc } from './argon2.ts';
 import { effectivePhrase } from './effective-phrase.ts';
-import { inspectSecret, type Passwords, type SecretContext } from './scheme.ts';
+import { cryptString, inspectSecret, type Passwords, type SecretContext } from './scheme.ts';
 
 /** The rows of a userid against one password, in file order, as teapop tries them. */
 
@@ -59,8 +59,9 @@ type Check = { secret: string; phrase: string; context: SecretContext };
 /** The better hash where a crypt(3) row has one that can be checked, and then it alone; else the row itself. */
 function checkOf(row: UserRow, context: SecretContext, password: string): Check {
   const itself = { secret: row.secret, phrase: password, context };
-  if (context.type !== 'htpasswd' || row.better === undefined) return itself;
-  const phrase = effectivePhrase(row.secret, password);
+  const stored = cryptString(row.secret, context.type);
+  if (stored === null || row.better === undefined) return itself;
+  const phrase = effectivePhrase(stored, password);
   if (phrase === null || typeof parsePhc(row.better) === 'string') return itself;
   return { secret: row.better, phrase, context: { ...context, type: 'textfile' } };
 }
@@ -69,7 +70,8 @@ function costOf({ secret, context }: Check) {
   return inspectSecret(secret, context.type).cost;
 }
 
-function contextOf({ entry, login }: FoundRows): SecretContext {
+/** What the secrets of these rows are bound to. */
+export function contextOf({ entry, login }: FoundRows): SecretContext {
   const type = entry.type === 'htpasswd' ? 'htpasswd' : 'textfile';
   const table = entry.table ?? '';
   return { type, table, userid: useridIn(table, login.userid) };

@@ -6,8 +6,9 @@ import { SEALED_PREFIX, SealBroken, type SealContext, type Sealer } from './seal
 
 /**
  * The stored forms of passwords. A textfile row holds `{PLAIN}…` (in a process's own memory alone), an Argon2id
- * PHC string, `{SEALED}…` or, where a database had it among passwords, `{CRYPT}` and a crypt(3) string; an htpasswd row holds a crypt(3) string and is never taken for anything else, so
- * that a hash which happens to look like one of our forms opens nothing that teapop kept shut.
+ * PHC string, `{SEALED}…` or, where a database had it among passwords, `{CRYPT}` and a crypt(3) string; an htpasswd
+ * row holds a crypt(3) string and is never taken for anything else, so that a hash which happens to look like one of
+ * our forms opens nothing that teapop kept shut.
  */
 
 export const PLAIN_PREFIX = '{PLAIN}';
@@ -78,6 +79,12 @@ export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOp
   }
 
   return { verify };
+}
+
+/** The crypt(3) string of a row; null where it holds none. */
+export function cryptString(secret: string, type: SecretType): string | null {
+  if (type === 'htpasswd') return secret;
+  return secret.startsWith(CRYPT_PREFIX) ? secret.slice(CRYPT_PREFIX.length) : null;
 }
 
 /** What a stored form is and costs, without checking it. Pure. */

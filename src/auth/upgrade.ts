@@ -3,7 +3,8 @@ import type { TableStore } from '../tables/store.ts';
 import { type Argon2Params, hashPassword, needsRehash } from './argon2.ts';
 import { type CryptMethodName, cryptMethod } from './crypt-method.ts';
 import { effectivePhrase } from './effective-phrase.ts';
-import type { FoundRows } from './rows.ts';
+import { contextOf, type FoundRows } from './rows.ts';
+import { cryptString } from './scheme.ts';
 import type { Verifier } from './verifier.ts';
 
 /**
@@ -102,14 +103,15 @@ class QueuedUpgrader implements Upgrader {
     setTimeout(due, this.#options.delay ?? ANSWERED).unref();
   }
 
-  #taskFor({ entry, login }: FoundRows, row: UserRow, password: string): Task | null {
+  #taskFor(found: FoundRows, row: UserRow, password: string): Task | null {
     const { methods, params } = this.#options;
-    if (entry.type !== 'htpasswd' || entry.table === null) return null;
-    const method = upgradeMethod(row.secret);
-    if (method === null || !methods.includes(method)) return null;
+    const { table, userid, type } = contextOf(found);
+    const stored = cryptString(row.secret, type);
+    const method = stored === null ? null : upgradeMethod(stored);
+    if (stored === null || method === null || !methods.includes(method)) return null;
     if (row.better !== undefined && !needsRehash(row.better, params)) return null;
-    const phrase = effectivePhrase(row.secret, password);
-    return phrase === null ? null : { table: entry.table, userid: login.userid, row, method, phrase };
+    const phrase = effectivePhrase(stored, password);
+    return phrase === null ? null : { table, userid, row, method, phrase };
   }
 
   /** Never rejects. */

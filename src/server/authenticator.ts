@@ -1,6 +1,7 @@
 import { argon2Dummy } from '../auth/argon2.ts';
 import { createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
+import type { ExplainOptions } from '../auth/explain.ts';
 import { createPasswords } from '../auth/scheme.ts';
 import { createSealer, readSealKey, type Sealer } from '../auth/seal.ts';
 import { createUpgrader, type UpgradeOutcome } from '../auth/upgrade.ts';
@@ -18,20 +19,27 @@ export async function openAuthenticator(
   verifier: Verifier,
   log: Log,
 ): Promise<Authenticator> {
-  const { dividers, accounts, domains, localUser } = config.tables;
   const { argon2, upgrade } = config.passwords;
   const onOutcome = (outcome: UpgradeOutcome) => report(outcome, log);
   return createAuthenticator({
+    ...(await decisionRules(config)),
     store,
-    dividers,
-    accounts: accounts === 'any' ? undefined : await readAccounts(accounts),
-    passwords: createPasswords({ sealer: await openSealer(config) }),
     verifier,
     dummy: argon2Dummy(argon2),
-    localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),
     upgrader: createUpgrader({ store, verifier, params: argon2, methods: upgrade, onOutcome }),
   });
+}
+
+/** What the config says of how a login is decided. Rejects with an Error that names the file that cannot be read. */
+export async function decisionRules(config: Config): Promise<Omit<ExplainOptions, 'store'>> {
+  const { dividers, accounts, domains, localUser } = config.tables;
+  return {
+    dividers,
+    accounts: accounts === 'any' ? undefined : await readAccounts(accounts),
+    passwords: createPasswords({ sealer: await openSealer(config) }),
+    localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
+  };
 }
 
 /** At debug: a hash that is not upgraded now is upgraded later, and nobody waits for it. */

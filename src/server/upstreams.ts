@@ -9,8 +9,13 @@ const MIN_TLS = 'TLSv1.2';
 /** @returns the mailstore of a domain: the one that the config names for it, else the first */
 export function upstreamRule(config: Config, upstreams: readonly Upstream[]): (domain: string) => Upstream {
   const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
-  const fallback = upstreams[0]!;
-  return (domain) => byName.get(config.tables.domains.get(domain)?.upstream ?? '') ?? fallback;
+  return (domain) => byName.get(configuredUpstream(config, domain).name)!;
+}
+
+/** The same as the config has it, without secrets. */
+export function configuredUpstream({ tables, upstreams }: Config, domain: string): UpstreamConfig {
+  const named = tables.domains.get(domain)?.upstream ?? null;
+  return upstreams.find(({ name }) => name === named) ?? upstreams[0]!;
 }
 
 /**

@@ -40,9 +40,10 @@ export function useridIn(id: TableId, userid: string): string {
   return lowerCase(userid.slice(0, end));
 }
 
-/** Whether the rows of a table hold crypt(3) strings, so that they can have better hashes, see better-hash.ts. */
+/** Whether rows of a table may hold crypt(3) strings, so that they can have better hashes, see better-hash.ts. */
 export function holdsCrypt(id: TableId): boolean {
-  return id.length > ID_DIGITS && id.endsWith(CRYPT_MARK);
+  // A mysql table may hold both, see sql-rows.ts.
+  return id.length > ID_DIGITS && (id.endsWith(CRYPT_MARK) || id.endsWith(FOLD_MARK));
 }
 
 const ROUND_CONSTANTS = fractions(64, 3);

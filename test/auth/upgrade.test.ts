@@ -142,6 +142,16 @@ describe('a login that succeeds by an old hash', () => {
     assert.match(it.rows[0]!.better!, /m=16,/);
   });
 
+  test('makes it for a crypt(3) string that a database has among passwords, too', async () => {
+    const it = site({ rows: [row(`{CRYPT}${MD5}`)], type: 'textfile' });
+    assert.equal((await it.login(MD5_PASSWORD)).result, 'accepted');
+    await it.settled();
+    it.computed.length = 0;
+    assert.equal((await it.login('wrong')).result, 'rejected');
+    assert.equal((await it.login(MD5_PASSWORD)).result, 'accepted');
+    assert.deepEqual(it.computed, [it.rows[0]!.better, it.rows[0]!.better]);
+  });
+
   test('of several sessions at once, makes it once', async () => {
     const it = site({ rows: [row(MD5)], delay: 100 });
     await Promise.all(Array.from({ length: 5 }, () => it.login(MD5_PASSWORD)));
