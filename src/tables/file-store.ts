@@ -121,7 +121,8 @@ async function readSnapshot(options: CompileOptions, generation: number): Promis
   return { generation, readAt: Date.now(), domains, tables, users, diagnostics };
 }
 
-function userRow(row: PasswordRow, { type }: PasswordFileRef): UserRow {
+/** A row as a store of the files' own serves it, its password as it is. */
+export function userRow(row: PasswordRow, { type }: PasswordFileRef): UserRow {
   const hash = (string: string) => (type === 'htpasswd' ? string : CRYPT + string);
   const secret = row.type === 'textfile' ? PLAIN + row.password : hash(row.hash);
   return { secret, mailbox: row.mailbox, line: row.line };
