@@ -104,8 +104,8 @@ describe('the address that the client connects to', () => {
     assertFetched(await fetchAs(clients.curl, BARE, 'plain', atSecond()), [ONLY_WITHOUT_DOMAIN]);
     const elsewhere = await fetchAs(clients.curl, BARE, 'plain', { host: ADDRESS });
     assert.notEqual(elsewhere.code, 0);
-    const sessions = await site.proxy.sessionsOf(BARE.login);
-    assert.equal(sessions.at(-1)?.reason, 'unknown-domain');
+    const { reason } = await site.proxy.logged('session', { login: BARE.login, listener: 'plain' });
+    assert.equal(reason, 'unknown-domain');
   });
 });
 

@@ -8,7 +8,7 @@ import { logIn, openClient, openSession, sessionOf } from '../support/site-clien
 
 const MESSAGE = 'Subject: one\r\n\r\n.one\r\n';
 /** In ms; as the config of the site has it. */
-const FAILURE_DELAY = 200;
+const FAILURE_DELAY = 100;
 
 let site: RunningSite;
 

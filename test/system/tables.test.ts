@@ -128,7 +128,7 @@ describe('a file that is broken', () => {
     reported(`${domains}:${table}`, "the ':' after <passwordfile> is missing", '<passwordfile>:<max>:');
     reported(`${domains}:${table + 1}`, 'type mysql', 'textfile or htpasswd');
     reported(`${ACME()}:2`, 'blank line', 'remove the line');
-    reported(`${ACME()}:3`, "user .jane. cannot log in", 'mend line 2');
+    reported(`${ACME()}:3`, 'user .jane. cannot log in', 'mend line 2');
     assert.equal(await loginReply(site, JOHN), LET_IN);
     assert.equal(await loginReply(site, JANE), REFUSED);
   });
