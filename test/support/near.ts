@@ -1,0 +1,134 @@
+import { after, afterEach, before, beforeEach } from 'node:test';
+import { Feed } from '../../src/tables/feed.ts';
+import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/lookup.ts';
+import type { NearBounds } from '../../src/tables/near-rows.ts';
+import { type Fallback, NearStore } from '../../src/tables/near-store.ts';
+import { connectRedis, listenRedis } from '../../src/tables/redis-client.ts';
+import type { Command, RedisLink } from '../../src/tables/redis-link.ts';
+import { RedisStore } from '../../src/tables/redis-store.ts';
+import { type TableStore, TablesUnavailable } from '../../src/tables/store.ts';
+import { until } from './process.ts';
+import { type RedisServer, startRedis } from './redis.ts';
+import { makeSite, redisAt, type Site } from './site.ts';
+
+/** A link that tells what goes over it and can be made to lose some of it. */
+export type WatchedLink = RedisLink & {
+  /** Names of the commands sent so far. */
+  sent: string[];
+  /** Where it is set, commands for which it holds are not sent: they fail as if Redis were gone. */
+  loses: ((command: Command) => boolean) | null;
+  /** Where it is set, each command waits for it before it is sent. */
+  hold: Promise<void> | null;
+};
+
+export function watched(link: RedisLink): WatchedLink {
+  const it: WatchedLink = {
+    ...link,
+    sent: [],
+    loses: null,
+    hold: null,
+    command: async (...command) => (await it.batch([command]))[0] ?? null,
+    batch: async (commands) => {
+      it.sent.push(...commands.map(([name]) => name));
+      if (commands.some((command) => it.loses?.(command))) throw new TablesUnavailable('lost on the way');
+      await it.hold;
+      return link.batch(commands);
+    },
+  };
+  return it;
+}
+
+export type NearOptions = {
+  bounds?: Partial<NearBounds>;
+  trust?: number;
+  maxStale?: number;
+  fallback?: Fallback | null;
+  /** False leaves the proxy to its polls. */
+  nudged?: boolean;
+  timeout?: number;
+};
+
+export type Near = { near: NearStore; feed: Feed; link: WatchedLink; close(): Promise<void> };
+
+const BOUNDS = { rows: 1_000, octets: 2 ** 20, unknown: 100 };
+
+/** What a proxy opens to look up in the tables published under `test`, with its feed following. */
+export async function openNear(port: number, options: NearOptions = {}): Promise<Near> {
+  const {
+    bounds,
+    trust = 1_000,
+    maxStale = 60_000,
+    fallback = null,
+    nudged = true,
+    timeout = 1_000,
+  } = options;
+  const settings = { ...redisAt(port), timeout };
+  const link = watched(connectRedis(settings));
+  const store = new RedisStore({ link, prefix: 'test' });
+  const listen = (channel: string, heard: () => void) => listenRedis(settings, channel, heard);
+  const feed = new Feed({ link, prefix: 'test', trust, ...(nudged ? { listen } : {}) });
+  const near = new NearStore({ store, feed, bounds: { ...BOUNDS, ...bounds }, fallback, maxStale });
+  feed.start();
+  return { near, feed, link, close: () => near.close() };
+}
+
+/** The same, when it has seen what is published. */
+export async function followingNear(port: number, options: NearOptions = {}): Promise<Near> {
+  const opened = await openNear(port, options);
+  await until('the feed follows', () => opened.feed.trusted);
+  return opened;
+}
+
+/** The mailbox that a login comes to; else why it comes to none. */
+export async function mailboxOf(store: TableStore, user: string): Promise<string> {
+  const found = await lookup(store, user, '127.0.0.1', DEFAULT_DIVIDERS);
+  if (found.result === 'rows') return found.rows[0]!.mailbox;
+  return found.result === 'none' ? found.reason : found.result;
+}
+
+export type NearSite = {
+  server: RedisServer;
+  site: Site;
+  sync(): Promise<unknown>;
+  /** Opened in a test, closed behind it. */
+  open(options?: NearOptions): Promise<Near>;
+};
+
+export const NEAR_DOMAINS = [
+  'acme.com:*:textfile:/m:0:mail:mail:{dir}/users:1000:',
+  'other.org:*:textfile:/o:0:mail:mail:{dir}/others:1000:',
+  '',
+].join('\n');
+
+/** A Redis for the file, and for each of its tests a small published site. @param options of redis-server */
+export function nearSite(options: readonly string[] = []): NearSite {
+  const opened: Near[] = [];
+  const it = {
+    sync: () => it.site.sync(it.server.port),
+    open: async (nearOptions) => {
+      const near = await followingNear(it.server.port, nearOptions);
+      opened.push(near);
+      return near;
+    },
+  } as NearSite;
+  before(async () => {
+    it.server = await startRedis(options);
+  });
+  after(() => it.server.stop());
+  beforeEach(async () => {
+    const link = connectRedis(redisAt(it.server.port));
+    await link.whenReady(5_000);
+    await link.command('FLUSHALL');
+    link.close();
+    it.site = makeSite('near');
+    it.site.write('teapop.passwd', NEAR_DOMAINS);
+    it.site.write('users', 'john:pw:box\njane:pw:jane\n');
+    it.site.write('others', 'otto:pw:otto\n');
+    await it.sync();
+  });
+  afterEach(async () => {
+    for (const near of opened.splice(0)) await near.close();
+    it.site.remove();
+  });
+  return it;
+}
