@@ -9,8 +9,10 @@ import type { ProxyServices } from './listener.ts';
 const AFTER_MS = 60_000;
 
 /** @returns what is to be cleared when the connection is done with; null where keepalive is off */
-export function keepAliveLater(services: ProxyServices, upstream: Connection): Deadline | null {
-  const { transport, wheel, keepAlive } = services;
+export function keepAliveLater(
+  { transport, wheel, keepAlive }: Pick<ProxyServices, 'transport' | 'wheel' | 'keepAlive'>,
+  upstream: Connection,
+): Deadline | null {
   if (keepAlive === null) return null;
   const deadline = new Deadline(() => transport.keepAlive(upstream, keepAlive));
   wheel.set(deadline, AFTER_MS);

@@ -178,27 +178,34 @@ describe('TLS towards the mailstore', () => {
       minVersion: 'TLSv1.2',
     });
 
-  /** Implicit TLS with the runtime's own server, which logs everybody in. */
-  async function implicit(certificate: TestCertificate, serverName: string, verify = true): Promise<Outcome> {
+  /** Implicit TLS with the runtime's own server, which logs everybody in; and what it has heard inside TLS. */
+  async function implicit(
+    certificate: TestCertificate,
+    serverName: string,
+    verify = true,
+  ): Promise<Outcome & { heard: string }> {
+    let heard = '';
     const server = createTlsServer({ cert: certificate.certificate, key: certificate.key }, (socket) => {
       socket.write('+OK ready\r\n');
-      socket.on('data', (octets) =>
-        socket.write(octets.toString().startsWith('USER') ? '+OK\r\n' : '+OK in\r\n'),
-      );
+      socket.on('data', (octets) => {
+        heard += octets.toString('latin1');
+        socket.write(octets.toString().startsWith('USER') ? '+OK\r\n' : '+OK in\r\n');
+      });
       socket.on('error', () => {});
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     const upstream = { port, tls: 'implicit', clientTls: await clientTls(serverName, verify) } as const;
     try {
-      return await logInOnce({ upstream });
+      return { ...(await logInOnce({ upstream })), heard };
     } finally {
       server.close();
     }
   }
 
   test('implicit, verified', async () => {
-    assert.equal((await implicit(certificates.ecdsa, 'mail.test')).reply, '+OK in');
+    const { reply, heard } = await implicit(certificates.ecdsa, 'mail.test');
+    assert.deepEqual([reply, heard], ['+OK in', 'USER johnacme\r\nPASS upstream-secret\r\n']);
   });
 
   for (const [what, certificate, serverName] of [
@@ -207,8 +214,8 @@ describe('TLS towards the mailstore', () => {
     ['an unknown authority', certificates.stranger, 'mail.test'],
   ] as const) {
     test(`a certificate of ${what} is refused, and nothing is said to it`, async () => {
-      const { reply, failure } = await implicit(certificate, serverName);
-      assert.deepEqual([reply, failure], [TEMP, 'certificate-invalid']);
+      const { reply, failure, heard } = await implicit(certificate, serverName);
+      assert.deepEqual([reply, failure, heard], [TEMP, 'certificate-invalid', '']);
     });
   }
 
