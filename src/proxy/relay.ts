@@ -112,7 +112,8 @@ export class Relay {
 
   #lost(from: Connection): void {
     if (from === this.#left) {
-      this.#outcome = 'left-lost';
+      // A client that resets what the right side had ended got all there was: the first cause counts.
+      this.#outcome = this.#ended === this.#right ? 'right-ended' : 'left-lost';
       // Nobody waits for the answer. The right side sees its connection closed, never a command of the proxy's own.
       this.#right.destroy();
       return;

@@ -180,3 +180,19 @@ test('a thousand sessions that are lost in every way leave no descriptor behind'
   await proxy.close();
   await mailstore.close();
 });
+
+test('a client that resets after the mailstore has ended is no lost client', async () => {
+  const script: Script = async (connection) => {
+    await connection.logIn();
+    await connection.line();
+    connection.send('+OK bye\r\n');
+    connection.end();
+  };
+  await between(script, {}, async (client, { proxy }) => {
+    await logIn(client);
+    client.send('QUIT\r\n');
+    await client.rest();
+    client.reset();
+    assert.equal((await proxy.logged(1))[0]?.end, 'upstream-closed');
+  });
+});
