@@ -1,0 +1,196 @@
+/**
+ * What the tables cost as they grow: `bun bench/tables.ts [USERS …]`, by default 10^4 to 10^7 users, 100 in each domain.
+ *
+ * Real Redis, the real `sync`, one password file for each domain. The rows are htpasswd rows, so that the time is that
+ * of reading, packing and publishing: a textfile's first sync adds one Argon2id hash for each user, whose time the last
+ * table has. Prints Markdown; everything is made in a temporary folder and removed.
+ */
+import { mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ARGON2_DEFAULT, hashPassword } from '../src/auth/argon2.ts';
+import { Feed } from '../src/tables/feed.ts';
+import { lookup } from '../src/tables/lookup.ts';
+import { NearStore } from '../src/tables/near-store.ts';
+import { connectRedis } from '../src/tables/redis-client.ts';
+import type { RedisLink, RedisSettings } from '../src/tables/redis-link.ts';
+import { RedisStore } from '../src/tables/redis-store.ts';
+import type { TableStore } from '../src/tables/store.ts';
+import { start } from '../test/support/process.ts';
+import { type RedisServer, startRedis } from '../test/support/redis.ts';
+import { type TemporaryFolder, temporaryFolder } from '../test/support/temp.ts';
+
+const USERS_IN_A_DOMAIN = 100;
+/** 106 octets, as most htpasswd files of large sites have them. */
+const HASH =
+  '$6$saltsaltsaltsalt$zGeTDcRRFXvF4iWNAbEUOIHxCvMcs9rC8gkGTfIDUCZrA9k9c4sGsd2fRnsYNM6rFYrF6pAUl/ZIMnjG8lkiu1';
+const LOOKUPS = 20_000;
+const HOT = 1_000;
+
+type Row = {
+  users: number;
+  first: Sync;
+  unchanged: Sync;
+  oneChanged: Sync;
+  octetsPerUser: number;
+  cold: Quantiles;
+  hot: Quantiles;
+};
+type Sync = { seconds: number; rss: number };
+type Quantiles = { p50: number; p99: number };
+
+async function main(sizes: readonly number[]): Promise<void> {
+  const rows: Row[] = [];
+  for (const users of sizes) {
+    rows.push(await measure(users));
+    process.stderr.write(`${users} users done\n`);
+  }
+  process.stdout.write(`${report(rows)}\n${await hashing()}\n`);
+}
+
+async function measure(users: number): Promise<Row> {
+  const folder = temporaryFolder('bench-tables');
+  const redis = await startRedis();
+  const link = connectRedis(settings(redis));
+  try {
+    await link.whenReady(5_000);
+    const empty = await usedMemory(link);
+    const config = writeSite(folder, users, redis.port);
+    const first = await sync(config);
+    const octetsPerUser = ((await usedMemory(link)) - empty) / users;
+    const unchanged = await sync(config);
+    writeDomain(folder, 0, 'changed');
+    const oneChanged = await sync(config);
+    return { users, first, unchanged, oneChanged, octetsPerUser, ...(await lookups(link, users)) };
+  } finally {
+    link.close();
+    await redis.stop();
+    folder.remove();
+  }
+}
+
+function settings({ port }: RedisServer): RedisSettings {
+  const servers = { kind: 'single', host: '127.0.0.1', port } as const;
+  return { servers, username: null, password: null, database: 0, tls: null, timeout: 60_000 };
+}
+
+/** @returns the path of the config */
+function writeSite(folder: TemporaryFolder, users: number, port: number): string {
+  mkdirSync(`${folder.path}/pw`);
+  const table = openSync(`${folder.path}/teapop.passwd`, 'w');
+  for (let domain = 0; domain * USERS_IN_A_DOMAIN < users; domain++) {
+    writeDomain(folder, domain, HASH);
+    const file = `${folder.path}/pw/${domain}`;
+    writeSync(table, `d${domain}.example:*:htpasswd:/var/mail:0:mail:mail:${file}:${USERS_IN_A_DOMAIN}:\n`);
+  }
+  return folder.file(
+    'config.yaml',
+    `listeners: [{ name: pop3, port: 1110, plaintext_auth: always, tls: off }]
+tables: { domain_table: ${folder.path}/teapop.passwd }
+redis: { port: ${port}, timeout: 60s }
+passwords: { fingerprint_key_file: ${folder.path}/fingerprint.key }
+upstreams: [{ name: none, host: 127.0.0.1 }]
+`,
+  );
+}
+
+function writeDomain(folder: TemporaryFolder, domain: number, hash: string): void {
+  let text = '';
+  for (let user = 0; user < USERS_IN_A_DOMAIN; user++) text += `user${user}:${hash}\n`;
+  folder.file(`pw/${domain}`, text);
+}
+
+/** One run of the executable. Its peak is the kernel's own figure, read while it runs. */
+async function sync(config: string): Promise<Sync> {
+  const began = performance.now();
+  const command = new URL('../bin/teapop-proxy', import.meta.url).pathname;
+  const child = await start([command, 'sync', '--config', config]);
+  let rss = 0;
+  const watch = setInterval(() => {
+    rss = Math.max(rss, peakMemory(child.pid));
+  }, 20);
+  const { code } = await child.exited;
+  clearInterval(watch);
+  if (code !== 0) throw new Error(child.output());
+  return { seconds: (performance.now() - began) / 1000, rss };
+}
+
+function peakMemory(pid: number): number {
+  try {
+    const [, kib = '0'] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+    return Number(kib) * 1024;
+  } catch {
+    // It has ended.
+    return 0;
+  }
+}
+
+async function usedMemory(link: RedisLink): Promise<number> {
+  const info = ((await link.command('INFO', 'memory')) as Buffer).toString();
+  return Number(/used_memory:(\d+)/.exec(info)?.[1]);
+}
+
+/** One after the other, from one client: what a login waits for, not what Redis can take. */
+async function lookups(link: RedisLink, users: number): Promise<Pick<Row, 'cold' | 'hot'>> {
+  const store = new RedisStore({ link, prefix: 'teapop' });
+  const cold = await quantiles(store, () => login(Math.floor(Math.random() * users)));
+  const feed = new Feed({ link, prefix: 'teapop', trust: 1_000 });
+  const bounds = { rows: 100_000, octets: 64 * 2 ** 20, unknown: 10_000 };
+  const near = new NearStore({ store, feed, bounds, fallback: null, maxStale: 86_400_000 });
+  feed.start();
+  const hotLogin = () => login(Math.floor(Math.random() * Math.min(HOT, users)));
+  for (let i = 0; i < 10 * HOT; i++) await lookup(near, hotLogin(), '127.0.0.1', '@');
+  const hot = await quantiles(near, hotLogin);
+  await near.close();
+  return { cold, hot };
+}
+
+function login(user: number): string {
+  return `user${user % USERS_IN_A_DOMAIN}@d${Math.floor(user / USERS_IN_A_DOMAIN)}.example`;
+}
+
+/** In microseconds. Throws where a user is not found: a fast wrong answer is no measurement. */
+async function quantiles(store: TableStore, next: () => string): Promise<Quantiles> {
+  const times: number[] = [];
+  for (let i = 0; i < LOOKUPS; i++) {
+    const user = next();
+    const began = performance.now();
+    const found = await lookup(store, user, '127.0.0.1', '@');
+    times.push((performance.now() - began) * 1000);
+    if (found.result !== 'rows') throw new Error(`${user}: ${found.result}`);
+  }
+  times.sort((one, other) => one - other);
+  return { p50: times[LOOKUPS / 2]!, p99: times[LOOKUPS * 0.99]! };
+}
+
+function report(rows: readonly Row[]): string {
+  const mib = (octets: number) => Math.round(octets / 2 ** 20);
+  const lines = rows.map(({ users, first, unchanged, oneChanged, octetsPerUser, cold, hot }) => {
+    const times = [cold.p50, cold.p99, hot.p50].map((us) => us.toFixed(us < 10 ? 2 : 0));
+    const syncs = [first, unchanged, oneChanged].map(
+      ({ seconds, rss }) => `${seconds.toFixed(1)} s, ${mib(rss)} MiB`,
+    );
+    const rate = Math.round(users / first.seconds);
+    return `| ${[users, ...syncs, rate, (octetsPerUser - HASH.length).toFixed(0), ...times].join(' | ')} |`;
+  });
+  return [
+    '| users | first sync, peak | unchanged | one file changed | rows/s | octets a user over the hash | cold p50 µs | p99 | hot p50 |',
+    '|---:|---:|---:|---:|---:|---:|---:|---:|---:|',
+    ...lines,
+  ].join('\n');
+}
+
+async function hashing(): Promise<string> {
+  const lanes = availableParallelism();
+  const count = 20 * lanes;
+  const began = performance.now();
+  const lane = async () => {
+    for (let i = 0; i < count / lanes; i++) await hashPassword(`password ${i}`, ARGON2_DEFAULT);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  const perSecond = count / ((performance.now() - began) / 1000);
+  return `\nArgon2id with the default parameters: ${perSecond.toFixed(0)} hashes/s on ${lanes} cores.`;
+}
+
+const sizes = process.argv.slice(2).map(Number);
+await main(sizes.length > 0 ? sizes : [1e4, 1e5, 1e6, 1e7]);
+process.exit(0);
