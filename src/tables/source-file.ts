@@ -31,7 +31,7 @@ export async function readSource(
     if (!before.isFile()) return 'not-regular';
     // As teapop has it: the second name of a password file could stand in a folder that others write to.
     if (names === 'one' && before.nlink !== 1n) return 'linked';
-    await readChunks(path, file, onChunk);
+    await readChunks(path, file, Number(before.size), onChunk);
     // Half of the old and half of the new content would lock out whoever stands behind the seam.
     if (!sameContent(before, await file.stat({ bigint: true }))) {
       throw new SourceUnreadable(`${path}: written to while it was read`);
@@ -52,14 +52,23 @@ async function openSource(path: string | Buffer): Promise<FileHandle | FileFault
   }
 }
 
-async function readChunks(path: string | Buffer, file: FileHandle, onChunk: ChunkHandler): Promise<void> {
-  const chunk = Buffer.allocUnsafe(CHUNK_OCTETS);
+async function readChunks(
+  path: string | Buffer,
+  file: FileHandle,
+  size: number,
+  onChunk: ChunkHandler,
+): Promise<void> {
+  // An octet more, so that a small file's end is seen by the read that has all of it.
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_OCTETS, size + 1));
+  let octets = 0;
   for (;;) {
-    const { bytesRead } = await file.read(chunk, 0, CHUNK_OCTETS, null).catch((error: Error) => {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, null).catch((error: Error) => {
       throw new SourceUnreadable(`${path}: ${error.message}`);
     });
     if (bytesRead === 0) return;
     await onChunk(chunk.subarray(0, bytesRead));
+    octets += bytesRead;
+    if (bytesRead < chunk.length && octets >= size) return;
   }
 }
 
