@@ -1,10 +1,11 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { doubtful, withoutQuote, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
 import { secretFileFindings } from './secrets.ts';
-import { unreadable } from './system.ts';
+import { systemReason, unreadable } from './system.ts';
 
 /** Time enough to renew by hand; automatic renewal starts at 30 days, so that it has failed for two weeks. */
 const RENEW_DAYS = 14;
@@ -103,6 +104,7 @@ function tableFindings({ tables }: Config): Finding[] {
     readable(tables.accounts.group, ['tables', 'accounts', 'group'], findings);
   }
   if (tables.source === 'files') readable(tables.domainTable, ['tables', 'domain_table'], findings);
+  if (tables.snapshot !== null) writableFolder(dirname(tables.snapshot), ['tables', 'snapshot'], findings);
   return findings;
 }
 
@@ -119,6 +121,18 @@ function readable(file: string, path: Path, findings: Finding[]): void {
     accessSync(file, constants.R_OK);
   } catch (error) {
     findings.push(unreadable(file, path, error));
+  }
+}
+
+/** A file in it is replaced, not written over. */
+function writableFolder(folder: string, path: Path, findings: Finding[]): void {
+  try {
+    accessSync(folder, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const message = `${folder} cannot be written: ${systemReason(error)}`;
+    findings.push(
+      wrong(path, message, 'make the folder; it has to belong to the user that the proxy runs as'),
+    );
   }
 }
 

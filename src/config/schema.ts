@@ -13,6 +13,7 @@ import {
   visible,
 } from './fields.ts';
 import { listener, tls } from './listener.ts';
+import { nearness } from './near.ts';
 import { passwords } from './passwords.ts';
 import { redis } from './redis.ts';
 import { sync } from './sync.ts';
@@ -58,6 +59,7 @@ const tables = optionalSection(
     accounts,
     local_user: localUser().default('mailbox'),
     domains: domains(),
+    ...nearness,
   },
   'The teapop tables and how a virtual user becomes a local one.',
 );

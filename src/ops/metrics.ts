@@ -18,6 +18,7 @@ import {
 import { PHASES, type Phase } from './phase.ts';
 import { type ProcessState, processState, runtime } from './process.ts';
 import { Registry } from './registry.ts';
+import { type NearState, registerNearness } from './table-metrics.ts';
 import { combinations } from './tally.ts';
 
 /**
@@ -59,6 +60,8 @@ export interface UpstreamMetrics {
 export type States = {
   tables(): { ageSeconds: number | null; domains: number | null; users: number | null; usable: boolean };
   redisUp(): boolean | null;
+  /** Null or left out where the tables do not come from Redis. */
+  near?(): NearState | null;
   /** Passwords that wait for their check, and that are being checked. */
   verifyQueue(): { waiting: number; running: number };
   logLinesDropped(): number;
@@ -98,6 +101,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const sessions = sessionMetrics(registry, options.listeners);
   const upstreams = upstreamMetrics(registry, options.upstreams);
   registerStates(registry, options.states);
+  registerNearness(registry, () => options.states.near?.() ?? null);
   const eventLoopLag = registry.histogram(
     'teapop_proxy_event_loop_lag_seconds',
     'By how much a timer fired late, ten times a second.',

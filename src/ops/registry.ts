@@ -67,6 +67,25 @@ export class Registry {
     });
   }
 
+  /** The same by the values of a label; each is there from the start. */
+  askedCounts(
+    name: string,
+    help: string,
+    label: string,
+    ask: () => Readonly<Record<string, number>>,
+    values: readonly string[],
+  ): void {
+    const counter = new Counter({
+      ...this.#family(name, help),
+      labelNames: [label],
+      collect() {
+        counter.reset();
+        const counts = ask();
+        for (const value of values) counter.inc({ [label]: value }, counts[value] ?? 0);
+      },
+    });
+  }
+
   /** A value that never changes, told by its labels. */
   fact(name: string, help: string, labels: Record<string, string>): void {
     new Gauge({ ...this.#family(name, help), labelNames: Object.keys(labels) }).set(labels, 1);

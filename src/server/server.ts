@@ -50,6 +50,7 @@ export class Server {
       states: {
         tables: () => this.#tableState(),
         redisUp: () => this.#tables?.redisUp() ?? null,
+        near: () => this.#tables?.near() ?? null,
         verifyQueue: () => this.#verifier,
         logLinesDropped: () => log.dropped,
       },

@@ -1,12 +1,11 @@
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Log } from '../ops/log.ts';
+import type { NearState } from '../ops/table-metrics.ts';
 import { FileStore } from '../tables/file-store.ts';
 import type { Diagnostic } from '../tables/model.ts';
-import { connectRedis } from '../tables/redis-client.ts';
-import { RedisStore } from '../tables/redis-store.ts';
 import type { TableStore } from '../tables/store.ts';
-import { redisSettings } from './redis-settings.ts';
+import { openNearTables } from './near-tables.ts';
 
 /** The tables that logins are decided from, and what a reload does to them. */
 export type Tables = {
@@ -15,11 +14,13 @@ export type Tables = {
   reload(): Promise<void>;
   /** Null where the tables do not come from Redis. */
   redisUp(): boolean | null;
+  /** What is remembered of tables in Redis; null where they do not come from there. */
+  near(): NearState | null;
 };
 
 /** Rejects where the files cannot be read; Redis may come up later. */
 export function openTables(config: Config, secrets: Secrets, log: Log): Promise<Tables> {
-  return config.tables.source === 'files' ? fromFiles(config, log) : fromRedis(config, secrets);
+  return config.tables.source === 'files' ? fromFiles(config, log) : openNearTables(config, secrets, log);
 }
 
 async function fromFiles(config: Config, log: Log): Promise<Tables> {
@@ -32,13 +33,8 @@ async function fromFiles(config: Config, log: Log): Promise<Tables> {
       report(await store.reload(), log);
     },
     redisUp: () => null,
+    near: () => null,
   };
-}
-
-async function fromRedis(config: Config, secrets: Secrets): Promise<Tables> {
-  const link = connectRedis(await redisSettings(config, secrets));
-  const store = new RedisStore({ link, prefix: config.redis.prefix });
-  return { store, reload: async () => {}, redisUp: () => link.problem() === null };
 }
 
 /** The operator's files are wrong somewhere: said at each reading, for each line, with the cure. */

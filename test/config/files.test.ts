@@ -193,3 +193,12 @@ test('check explains itself, and wrong usage', async () => {
   assert.match(err, /--colour[\s\S]*usage: teapop-proxy check/);
   assert.equal((await run(['--config', '/nowhere/config.yaml'])).status, 1);
 });
+
+test('the folder of a snapshot must be there to be written to', () => {
+  const found = (file: string) =>
+    fileFindings(good(withRest(`tables: { snapshot: "${file}" }\n`)).config, Date.now()).map(shown);
+  assert.deepEqual(found(`${folder.path}/tables.snapshot`), [], 'the file itself is made by the proxy');
+  assert.deepEqual(found(`${folder.path}/nowhere/tables.snapshot`), [
+    'error tables.snapshot: /nowhere cannot be written: it does not exist',
+  ]);
+});

@@ -13,6 +13,12 @@ export async function families(): Promise<Map<string, Family>> {
     states: {
       tables: () => ({ ageSeconds: 1, domains: 1, users: 1, usable: true }),
       redisUp: () => true,
+      near: () => ({
+        lookups: { memory: 0, redis: 0, snapshot: 0, unavailable: 0 },
+        ...{ hot: 1, unknown: 1, octets: 1, invalidated: 0 },
+        ...{ generation: 1, feedTrusted: true, feedAgeSeconds: 1 },
+        snapshot: { generation: 1, ageSeconds: 1, octets: 1 },
+      }),
       verifyQueue: () => ({ waiting: 0, running: 0 }),
       logLinesDropped: () => 0,
     },
