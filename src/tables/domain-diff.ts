@@ -54,6 +54,8 @@ export async function diffDomains(
     succession.pair(before.filter(decidedBy(isGone)), (now?.entries ?? []).filter(decidedBy(isNew)));
   }
   for (const domain of packed.keys()) if (!seen.has(domain)) diff.added.push(domain);
+  // A scan tells them in no order.
+  diff.removed.sort();
   const names = [...diff.names!, ...diff.added];
   return { ...diff, names, successors: succession.successors };
 }

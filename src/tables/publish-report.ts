@@ -1,5 +1,5 @@
 import { domainChanges, type TableFacts } from './domain-changes.ts';
-import type { DomainDiff } from './domain-diff.ts';
+import { type DomainDiff, tablesOf } from './domain-diff.ts';
 import { refuseLoss } from './loss.ts';
 import type { TableId } from './model.ts';
 import type { Publishing, PublishReport, TableChange } from './publication.ts';
@@ -51,17 +51,20 @@ export function makeReport(
   };
 }
 
-/** @throws SyncRefused */
+/** For what is lost with the domain table alone. @throws SyncRefused */
 export function refuseLostDomains(publishing: Guarded, { packed, diff }: Domains): void {
   const { found, force, maxLoss = 1 } = publishing;
-  if (force) return;
+  if (force || diff.removed.length === 0) return;
+  const named = new Set([...packed.values()].flatMap(({ entries }) => tablesOf(entries)));
+  const stay = new Set([...named, ...diff.successors.values()]);
+  const gone = [...found.tables].flatMap(([id, { meta }]) => (stay.has(id) ? [] : (meta?.users ?? 0)));
+  const users = { lost: sum(gone, (count) => count), of: usersOf(found) };
+  const domains = { lost: diff.removed.length, of: found.domains?.meta?.domains ?? 0 };
   // What becomes of the users that stay is not known yet.
   const before = (id: TableId) => found.tables.get(id)?.meta?.users ?? 0;
   const facts: TableFacts = { changed: new Map(), usersBefore: before, usersNow: before };
-  const removed = { ...diff, added: [], changed: [] };
-  const changes = diff.removed.length > 0 ? domainChanges(packed, removed, facts) : [];
-  const domains = { lost: diff.removed.length, of: found.domains?.meta?.domains ?? 0 };
-  refuseLoss({ users: { lost: 0, of: 0 }, domains, changes }, maxLoss);
+  const changes = domainChanges(packed, { ...diff, added: [], changed: [] }, facts);
+  refuseLoss({ users, domains, changes }, maxLoss);
 }
 
 /** @throws SyncRefused */
