@@ -185,7 +185,10 @@ export class RedisCluster implements RedisPeer {
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
     const node = { address, peer: this.#options.open(address) };
-    node.peer.onChange(() => this.#tell());
+    node.peer.onChange(() => {
+      if (node.peer.problem() !== null) this.#lookSoon();
+      this.#tell();
+    });
     this.#nodes.set(name, node);
     return node;
   }
