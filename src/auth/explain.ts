@@ -75,6 +75,7 @@ export async function explain(options: ExplainOptions, question: Question): Prom
   };
   const { user, localAddress } = question;
   const found = await lookup(store, user, localAddress, dividers, { accounts, trace });
+  const asked = steps.find((step) => step.step === 'rows');
   const rows = found.result === 'rows' ? found.rows.map((row) => explainRow(options, found, row)) : [];
   return {
     login: found.login,
@@ -82,7 +83,8 @@ export async function explain(options: ExplainOptions, question: Question): Prom
     considered: steps.flatMap((step) => (step.step === 'considered' ? [step] : [])),
     entry: found.entry,
     reason: found.result === 'none' ? found.reason : null,
-    asking: steps.find((step) => step.step === 'rows') ?? null,
+    // Of that step no more than this: its rows have their secrets.
+    asking: asked ? { table: asked.table, userid: asked.userid } : null,
     rows,
     verdict: await judge(options, question, found, rows),
   };

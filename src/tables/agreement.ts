@@ -84,7 +84,9 @@ function compareRows(
     if (file.mailbox !== stored.mailbox) {
       return [{ what: 'mailbox', files: file.mailbox, redis: stored.mailbox }];
     }
-    return samePasswords[i] === false ? [{ what: 'password', files: 'another', redis: 'another' }] : [];
+    return samePasswords[i] === false
+      ? [{ what: 'password', files: 'changed since the sync', redis: 'as it was then' }]
+      : [];
   });
   const moved = pairs.some(({ file, stored }) => file.line !== stored.line);
   return { differences, complete: !samePasswords.includes(null), moved };
