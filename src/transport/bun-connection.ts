@@ -70,13 +70,14 @@ export class BunConnection extends ConnectionState implements Connection {
     else if (this.#phase === 'plain' || this.#phase === 'secure') this.#call((socket) => socket.resume());
   }
 
-  startTls(tls: ServerTls | ClientTls): void {
+  startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void {
     if (this.#deaf || this.#phase === 'closed') return;
     if (this.#held !== null) {
       this.#abandon(OCTETS_BEFORE_TLS);
       return;
     }
     this.#tls = tls as BunTls;
+    this.takeBack(unread);
     if (this.#phase === 'plain' && this.#outbox.octets === 0) {
       this.#upgrade();
       return;
@@ -226,7 +227,7 @@ export class BunConnection extends ConnectionState implements Connection {
     this.#phase = 'handshake';
     this.#call((socket) => {
       try {
-        this.#socket = upgrade(socket, this.#tls!, this);
+        this.#socket = upgrade(socket, this.#tls!, this, this.unread);
       } catch (error) {
         this.#fault = { kind: 'tls', message: (error as Error).message };
       }

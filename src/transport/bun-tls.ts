@@ -21,7 +21,11 @@ export type NativeContext = object;
 
 /** What `upgradeTLS` takes, with what Bun's type declarations leave out. */
 type UpgradeTls = Bun.TLSOptions & { secureContext: NativeContext };
-type UpgradeOptions = Bun.TLSUpgradeOptions<BunConnection> & { isServer: boolean };
+type UpgradeOptions = Bun.TLSUpgradeOptions<BunConnection> & {
+  isServer: boolean;
+  /** Ciphertext that was received before: fed to the handshake within the call, which copies it. */
+  initialData?: Uint8Array;
+};
 
 export type BunServerTls = ServerTls & { readonly upgrade: UpgradeTls; readonly events: Events };
 export type BunClientTls = ClientTls & { readonly upgrade: UpgradeTls };
@@ -61,13 +65,19 @@ export function bunClientTls(options: ClientTlsOptions): BunClientTls {
   return { side: 'client', options, upgrade };
 }
 
-/** Starts the handshake and hands back the socket that carries the plaintext. */
-export function upgrade(socket: NativeSocket, tls: BunTls, connection: BunConnection): NativeSocket {
+/** Starts the handshake, with `unread` as its first octets, and hands back the socket that carries the plaintext. */
+export function upgrade(
+  socket: NativeSocket,
+  tls: BunTls,
+  connection: BunConnection,
+  unread: Uint8Array,
+): NativeSocket {
   const options: UpgradeOptions = {
     isServer: tls.side === 'server',
     tls: tls.upgrade,
     socket: tls.side === 'server' ? tls.events : tlsEvents,
     data: connection,
+    ...(unread.length > 0 ? { initialData: unread } : {}),
   };
   return socket.upgradeTLS(options)[1] as NativeSocket;
 }

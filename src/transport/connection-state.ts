@@ -1,4 +1,4 @@
-import type { ConnectionHandler, TlsSession, TransportError } from './transport.ts';
+import type { ConnectionHandler, Ends, TlsSession, TransportError } from './transport.ts';
 
 /** How each transport fails a handshake for reasons of its own. */
 export const HANDSHAKE_CUT: TransportError = {
@@ -14,6 +14,8 @@ export const OCTETS_BEFORE_TLS: TransportError = {
 export const UNSENT: TransportError = { kind: 'reset', message: 'closed before all octets were sent' };
 
 const IPV4_MAPPED = '::ffff:';
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** A listener on '::' sees IPv4 peers as ::ffff:192.0.2.1; logs, limits and tables want 192.0.2.1. */
 export function plainAddress(address: string | undefined): string {
@@ -42,6 +44,8 @@ export class ConnectionState {
   tls: TlsSession | null = null;
   octetsIn = 0;
   octetsOut = 0;
+  /** What has been received of the handshake before it began. */
+  protected unread = NOTHING;
 
   constructor(handler: ConnectionHandler, context: unknown) {
     this.handler = handler;
@@ -54,5 +58,19 @@ export class ConnectionState {
     this.remotePort = socket.remotePort ?? 0;
     this.localAddress = plainAddress(socket.localAddress);
     this.localPort = socket.localPort ?? 0;
+  }
+
+  introduced(length: number, { remote, local }: Ends): void {
+    this.octetsIn -= length;
+    this.remoteAddress = remote.address;
+    this.remotePort = remote.port;
+    this.localAddress = local.address;
+    this.localPort = local.port;
+  }
+
+  /** The handshake's octets are none of the application's; what was received is its owner's only for a moment. */
+  protected takeBack(unread = NOTHING): void {
+    this.octetsIn -= unread.length;
+    this.unread = unread.slice();
   }
 }

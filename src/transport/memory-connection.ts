@@ -61,8 +61,13 @@ export class MemoryConnection extends ConnectionState implements Connection {
     this.#schedule();
   }
 
-  startTls(tls: ServerTls | ClientTls): void {
+  /** A handshake has no octets here: unread ones can be none of it. */
+  startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void {
     if (this.#gone) return;
+    if (unread !== undefined && unread.length > 0) {
+      this.#close(OCTETS_BEFORE_TLS);
+      return;
+    }
     this.#tls = tls;
     this.#helloDue = true;
     this.#send();

@@ -73,9 +73,10 @@ export class NodeConnection extends ConnectionState implements Connection {
     else if (this.#tls === null || this.#phase === 'secure') this.#socket.resume();
   }
 
-  startTls(tls: ServerTls | ClientTls): void {
+  startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void {
     if (this.#deaf) return;
     this.#tls = tls as NodeTls;
+    this.takeBack(unread);
     // What comes from now on belongs to the handshake: the stream keeps it until then.
     this.#socket.pause();
     this.#upgradeWhenSent();
@@ -180,6 +181,8 @@ export class NodeConnection extends ConnectionState implements Connection {
     this.#phase = 'handshake';
     // The raw stream's octets are the TLS stream's from here on; its errors and its close come through that as well.
     raw.off('data', onData).off('end', onEnd);
+    // node:tls begins with what the stream holds.
+    if (this.unread.length > 0) raw.unshift(this.unread);
     this.#socket = wrap(raw, tls);
     this.#own(this.#socket);
     // Unread, a stream does not even tell its end.

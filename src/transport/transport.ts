@@ -67,8 +67,15 @@ export interface Connection {
    * Begins a TLS handshake, as the server with a `ServerTls`, as the client with a `ClientTls`, right behind the octets written so
    * far. Octets that came before it must have been consumed by the caller; `received` is silent until
    * `secured`. A failed handshake is `closed` with kind 'tls' or 'certificate'.
+   * @param unread octets already received that are the peer's first of the handshake, as behind a PROXY header;
+   *   copied, and no longer counted in `octetsIn`. What came behind STLS is never to be handed in here.
    */
-  startTls(tls: ServerTls | ClientTls): void;
+  startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void;
+  /**
+   * The first octets received were a header by which a load balancer tells whose connection this is: the addresses
+   * are those from here on, and `octetsIn` is without the header's `length`.
+   */
+  introduced(length: number, ends: Ends): void;
   /** Half-close: no more octets are sent once what is queued has gone. With TLS, a close_notify goes first. */
   end(): void;
   /**
@@ -77,6 +84,10 @@ export interface Connection {
    */
   destroy(): void;
 }
+
+export type Endpoint = { address: string; port: number };
+/** Both ends of a connection, addresses textual as in Connection. */
+export type Ends = { remote: Endpoint; local: Endpoint };
 
 export type TlsSession = {
   /** 'TLSv1.3', 'TLSv1.2' … */

@@ -4,6 +4,7 @@ import { temporaryCertificates } from '../support/tls.ts';
 import { agreementCases } from './agreements.ts';
 import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
+import { introductionCases } from './introductions.ts';
 import type { Tls } from './probe.ts';
 import { socketCases } from './sockets.ts';
 import { streamCases } from './streams.ts';
@@ -33,6 +34,7 @@ export function conformance(transport: Transport): void {
   streamCases(transport, () => tls, 'TLS', STREAMS);
   closingCases(transport, () => tls);
   handshakeCases(transport, () => tls);
+  introductionCases(transport, () => tls);
   agreementCases(transport, certificates);
   socketCases(transport, () => tls);
 }

@@ -101,6 +101,24 @@ test('memory: startTls on both sides makes a session; plaintext instead fails it
   });
 });
 
+test('memory: an introduced connection has the addresses told; octets in front of a handshake fail it', async () => {
+  const ends = { remote: { address: '192.0.2.7', port: 4711 }, local: { address: '192.0.2.1', port: 995 } };
+  await onPair(transport, null, async (client, server) => {
+    client.call((connection) => connection.write(ascii('header, and more')));
+    await server.until('received');
+    server.call((connection) => connection.introduced('header'.length, ends));
+    const { remoteAddress, remotePort, localAddress, localPort, octetsIn } = server.connection;
+    assert.deepEqual(
+      [remoteAddress, remotePort, localAddress, localPort],
+      ['192.0.2.7', 4711, '192.0.2.1', 995],
+    );
+    assert.equal(octetsIn, ', and more'.length);
+    server.call((connection) => connection.startTls(tls.server, ascii(', and more')));
+    await server.until('closed');
+    assert.deepEqual([server.error?.kind, server.count('secured')], ['tls', 0]);
+  });
+});
+
 test('memory: octets written before startTls arrive before it, octets written behind it inside', async () => {
   const accept = (connection: Connection) => {
     connection.write(new Uint8Array(3 * WINDOW).fill(0x2b));
