@@ -17,6 +17,7 @@ import {
   retryDelay,
   shown,
 } from './redis-link.ts';
+import { ScanGuard } from './scan-guard.ts';
 import { TablesUnavailable } from './store.ts';
 
 export type { Argument, Command, RedisLink, RedisSettings, RedisTls, Reply } from './redis-link.ts';
@@ -165,8 +166,10 @@ function peerOver(redis: Redis, name: string): RedisPeer {
     if ((error as Error)?.name === 'ReplyError') return new Refusal(name, message);
     return new TablesUnavailable(`${name}: ${LESS_TOLD.has(message) ? failure : message}`);
   };
+  const guard = new ScanGuard();
+  redis.on('close', () => guard.lost());
   return {
-    ask: (commands) => ask(redis, commands, failed),
+    ask: (commands) => ask({ redis, guard, failed }, commands),
     whenReady: (within) =>
       whenReady(redis, within).catch((error) => {
         throw failed(error);
@@ -177,14 +180,25 @@ function peerOver(redis: Redis, name: string): RedisPeer {
   };
 }
 
-async function ask(
-  redis: Redis,
-  commands: readonly Command[],
-  failed: (error: unknown) => TablesUnavailable,
-) {
+type Asked = { redis: Redis; guard: ScanGuard; failed: (error: unknown) => TablesUnavailable };
+
+async function ask(asked: Asked, commands: readonly Command[]): Promise<(Reply | TablesUnavailable)[]> {
+  const { guard, failed } = asked;
+  if (!commands.every((command) => guard.admits(command))) {
+    const lost = failed(new Error('the connection was lost during a scan'));
+    return commands.map(() => lost);
+  }
+  const replies = await send(asked, commands);
+  for (const [i, reply] of replies.entries()) {
+    if (!(reply instanceof TablesUnavailable)) guard.answered(commands[i]!, reply);
+  }
+  return replies;
+}
+
+async function send({ redis, failed }: Asked, commands: readonly Command[]) {
   const [first, ...more] = commands;
   if (first === undefined) return [];
-  if (more.length === 0) return [await send(redis, first).catch(failed)];
+  if (more.length === 0) return [await sendOne(redis, first).catch(failed)];
   const pipeline = redis.pipeline();
   for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args.map(octets));
   try {
@@ -195,7 +209,7 @@ async function ask(
   }
 }
 
-function send(redis: Redis, [name, ...args]: Command): Promise<Reply> {
+function sendOne(redis: Redis, [name, ...args]: Command): Promise<Reply> {
   return redis.callBuffer(name, ...args.map(octets)) as Promise<Reply>;
 }
 

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { connectRedis, type RedisLink, type RedisTls, retryDelay } from '../../src/tables/redis-client.ts';
+import {
+  connectRedis,
+  type RedisLink,
+  type RedisTls,
+  type Reply,
+  retryDelay,
+} from '../../src/tables/redis-client.ts';
 import { script } from '../../src/tables/redis-link.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
 import { freePort } from '../support/ports.ts';
@@ -123,6 +129,23 @@ test('a killed server fails what is under way and what comes, at once, and is me
   await link.whenReady(5_000);
   assert.equal(link.problem(), null);
   assert.ok(changes > 0);
+});
+
+test('a scan does not go on at a server that did not begin it', async () => {
+  const fields = Array.from({ length: 5_000 }, (_, i) => [`f${i}`, 'x']).flat();
+  await link.command('HSET', 'large', ...fields);
+  const scan = async (cursor: string) =>
+    String(((await link.command('HSCAN', 'large', cursor)) as Reply[])[0]);
+  const first = await scan('0');
+  assert.notEqual(first, '0');
+  const second = await scan(first);
+  await link.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'no').catch(() => {});
+  await until('the connection is dropped', () => link.problem() !== null);
+  await link.whenReady(5_000);
+  assert.match((await failure('HSCAN', 'large', second)).message, /lost during a scan/);
+  let cursor = '0';
+  do cursor = await scan(cursor);
+  while (cursor !== '0');
 });
 
 test('TLS is verified: the authority, and the name or address', async () => {
