@@ -11,9 +11,33 @@ export function readArguments<Options extends ParseArgsOptionsConfig>(
   usage: string,
   io: CommandIo,
 ) {
-  const help = { help: { type: 'boolean', short: 'h' } } as const;
+  return read(() => parseArgs({ args: argv, options: { ...options, ...HELP } }).values, usage, io);
+}
+
+/** The same for a command that takes words besides: so many. */
+export function readWords<Options extends ParseArgsOptionsConfig>(
+  argv: string[],
+  options: Options,
+  count: number,
+  usage: string,
+  io: CommandIo,
+) {
+  const parsed = () => {
+    const { values, positionals } = parseArgs({
+      ...{ args: argv, options: { ...options, ...HELP }, allowPositionals: true },
+    });
+    const { help } = values as { help?: boolean };
+    if (!help && positionals.length !== count) throw new Error(`expected ${count} word besides options`);
+    return Object.assign(values, { words: positionals });
+  };
+  return read(parsed, usage, io);
+}
+
+const HELP = { help: { type: 'boolean', short: 'h' } } as const;
+
+function read<Values extends object>(parse: () => Values, usage: string, io: CommandIo): Values | number {
   try {
-    const { values } = parseArgs({ args: argv, options: { ...options, ...help } });
+    const values = parse();
     if (!(values as { help?: boolean }).help) return values;
     io.out(usage);
     return EXIT.ok;

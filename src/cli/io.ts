@@ -5,6 +5,8 @@ export type CommandIo = {
   env: Readonly<Record<string, string | undefined>>;
   /** Whether a person watches what goes to `err`. */
   terminal?: boolean;
+  /** Standard input, opened when it is asked for. */
+  input?: () => AsyncIterable<Uint8Array>;
 };
 
 /** Exit statuses that scripts can rely on. */

@@ -7,8 +7,9 @@ import type { CommandIo } from '../../src/cli/io.ts';
 import { schema } from '../../src/cli/schema.ts';
 import { serve } from '../../src/cli/serve.ts';
 import { sync } from '../../src/cli/sync.ts';
+import { tables } from '../../src/cli/tables.ts';
 
-const COMMANDS = { check, demo, schema, serve, sync };
+const COMMANDS = { check, demo, schema, serve, sync, tables };
 
 type Run = { status: number; out: string; err: string };
 
