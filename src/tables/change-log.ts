@@ -26,8 +26,9 @@ export function encodeChanges({ publishedAt, domains, tables }: LoggedChanges): 
 export function decodeChanges(value: Buffer): LoggedChanges | null {
   try {
     const { publishedAt, domains, tables } = JSON.parse(value.toString('latin1')) as Record<string, unknown>;
-    if (typeof publishedAt !== 'number' || !isNames(domains) || typeof tables !== 'object') return null;
-    const listed = Object.entries(tables ?? {});
+    if (typeof publishedAt !== 'number' || !isNames(domains)) return null;
+    if (typeof tables !== 'object' || tables === null) return null;
+    const listed = Object.entries(tables);
     if (!listed.every(([, userids]) => isNames(userids))) return null;
     return { publishedAt, domains, tables: new Map(listed as [TableId, string[] | null][]) };
   } catch {

@@ -50,8 +50,6 @@ export class Feed {
   #edition: Edition | null;
   #confirmedAt = Number.NEGATIVE_INFINITY;
   #failure: string | null = null;
-  /** As #failure, but what a poll said last: listeners are told of answers, not of connections. */
-  #told: string | null = null;
   #closed = false;
 
   constructor(options: FeedOptions) {
@@ -70,11 +68,7 @@ export class Feed {
   start(): void {
     const { link, listen } = this.#options;
     this.#nudges = listen?.(this.#keys.changed, () => void this.poll()) ?? null;
-    link.onChange(() => {
-      // Whoever waits for the first answer gets a fresh one; until then nobody is told to wait in vain.
-      if (link.problem() === null) this.#failure = null;
-      void this.poll();
-    });
+    link.onChange(() => void this.poll());
     void this.poll();
   }
 
@@ -94,12 +88,12 @@ export class Feed {
     return this.#now() - this.#confirmedAt;
   }
 
-  /** Whether the edition can be taken for the published one. */
+  /** Whether the edition can be taken for the published one: Redis said so lately, and nothing else since. */
   get trusted(): boolean {
-    return this.#now() - this.#confirmedAt <= this.#options.trust;
+    return this.#failure === null && this.#now() - this.#confirmedAt <= this.#options.trust;
   }
 
-  /** Why the last poll had no answer; null where it had one, or where Redis has just come back. */
+  /** Why the last poll had no answer; null where it had one, and before the first. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -131,8 +125,8 @@ export class Feed {
   }
 
   #tell(failure: string | null): void {
-    const changed = (this.#told === null) !== (failure === null);
-    this.#failure = this.#told = failure;
+    const changed = (this.#failure === null) !== (failure === null);
+    this.#failure = failure;
     if (!changed) return;
     for (const listener of this.#listeners) listener.answering?.(failure === null, failure ?? '');
   }

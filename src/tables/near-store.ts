@@ -126,22 +126,23 @@ export class NearStore implements TableStore {
     await this.#options.store.close();
   }
 
-  /** Asks Redis, but lets nobody wait for one that did not answer the last poll where there is another way. */
+  /**
+   * Asks Redis, whatever the feed says of it: what it answers is right. One that is known to be gone costs no time, for
+   * the link says so at once; the first questions that it leaves unanswered take the link's timeout.
+   */
   async #answered<Question extends unknown[], Answer>(
     ask: (...question: Question) => Promise<Answer>,
     left: (...question: Question) => Promise<Answer | null>,
     ...question: Question
   ): Promise<Answer> {
-    const early = this.#feed.failure === null ? null : await left(...question);
-    if (early !== null) return early;
     try {
       const answer = await ask(...question);
       this.#counts.redis++;
       return answer;
     } catch (error) {
       if (!(error instanceof TablesUnavailable) || error instanceof TablesMoved) throw error;
-      const late = await left(...question);
-      if (late !== null) return late;
+      const answer = await left(...question);
+      if (answer !== null) return answer;
       this.#counts.unavailable++;
       throw error;
     }

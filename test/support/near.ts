@@ -7,6 +7,7 @@ import { connectRedis, listenRedis } from '../../src/tables/redis-client.ts';
 import type { Command, RedisLink } from '../../src/tables/redis-link.ts';
 import { RedisStore } from '../../src/tables/redis-store.ts';
 import { type TableStore, TablesUnavailable } from '../../src/tables/store.ts';
+import { isListening } from './ports.ts';
 import { until } from './process.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { makeSite, redisAt, type Site } from './site.ts';
@@ -116,6 +117,7 @@ export function nearSite(options: readonly string[] = []): NearSite {
   });
   after(() => it.server.stop());
   beforeEach(async () => {
+    if (!(await isListening(it.server.port))) await it.server.restart();
     const link = connectRedis(redisAt(it.server.port));
     await link.whenReady(5_000);
     await link.command('FLUSHALL');
