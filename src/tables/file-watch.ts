@@ -31,8 +31,9 @@ export class FileWatch {
   #names = new Map<string, Names>();
   #paths: readonly string[] = [];
   #changed = new Set<string>();
-  #stale = false;
-  #unwatched = 0;
+  /** Paths that may lead elsewhere by now. */
+  #stale: 'all' | Set<string> = new Set();
+  readonly #unwatched = new Set<string>();
 
   constructor(options: FileWatchOptions) {
     this.#options = options;
@@ -59,17 +60,19 @@ export class FileWatch {
     const fresh = this.#paths.filter((path) => !before.has(path));
     this.#changed = new Set([...this.#changed].filter((path) => now.has(path)));
     for (const path of fresh) this.#changed.add(path);
-    if (fresh.length > 0 || now.size < before.size) this.#stale = true;
+    // Fewer mean directories that are to be let go.
+    if (fresh.length > 0 || now.size < before.size) this.#stale = 'all';
     await this.refresh();
   }
 
   /** Looks anew where directories or links have changed. */
   async refresh(): Promise<void> {
-    for (let round = 0; this.#stale && round < MOST_ROUNDS; round++) {
-      this.#stale = false;
-      this.#names = await this.#look();
+    for (let round = 0; this.#isStale && round < MOST_ROUNDS; round++) {
+      const stale = this.#stale;
+      this.#stale = new Set();
+      const directories = stale === 'all' ? await this.#lookAtAll() : await look([...stale], this.#names);
       // What was replaced between the look and the watch is seen by a second look.
-      if (await this.#watchAll()) this.#stale = true;
+      if (await this.#watchAll(directories)) this.#lookAgain(stale);
     }
   }
 
@@ -81,8 +84,7 @@ export class FileWatch {
   /** As if every file had changed. */
   suspectAll(): void {
     for (const path of this.#paths) this.#changed.add(path);
-    // A directory may have gone unwatched, or its events unheard.
-    this.#stale = true;
+    this.#lookAgain('all');
   }
 
   close(): void {
@@ -90,41 +92,44 @@ export class FileWatch {
     this.#watched.clear();
   }
 
-  async #look(): Promise<Map<string, Names>> {
-    const reader = new TrailReader();
-    const names = new Map<string, Names>();
-    await mapConcurrently(this.#paths, LOOKS_AT_ONCE, async (path) => {
-      const steps = await reader.read(path);
-      for (const [i, { directory, name }] of steps.entries()) {
-        const known = names.get(directory) ?? new Map<string, string | null>();
-        names.set(directory, known);
-        const isEnds = i === steps.length - 1 && (!known.has(name) || known.get(name) === path);
-        known.set(name, isEnds ? path : null);
-      }
-    });
-    return names;
+  get #isStale(): boolean {
+    return this.#stale === 'all' || this.#stale.size > 0;
   }
 
-  /** True where a directory is watched that was not before. */
-  async #watchAll(): Promise<boolean> {
+  #lookAgain(paths: 'all' | Iterable<string>): void {
+    if (paths === 'all' || this.#stale === 'all') this.#stale = 'all';
+    else for (const path of paths) this.#stale.add(path);
+  }
+
+  async #lookAtAll(): Promise<Set<string>> {
+    const names = new Map<string, Names>();
+    const directories = await look(this.#paths, names);
+    this.#names = names;
+    this.#unwatched.clear();
     for (const [directory, { watcher }] of this.#watched) {
-      if (this.#names.has(directory)) continue;
+      if (directories.has(directory)) continue;
       watcher.close();
       this.#watched.delete(directory);
     }
+    return directories;
+  }
+
+  /** True where one is watched that was not before. */
+  async #watchAll(directories: ReadonlySet<string>): Promise<boolean> {
     let opened = false;
-    let unwatched = 0;
-    let problem = '';
-    await mapConcurrently([...this.#names.keys()], LOOKS_AT_ONCE, async (directory) => {
+    let problem: string | null = null;
+    await mapConcurrently([...directories], LOOKS_AT_ONCE, async (directory) => {
       try {
         if (await this.#watch(directory)) opened = true;
       } catch (error) {
-        unwatched++;
-        problem = (error as Error).message;
+        const { code, message } = error as NodeJS.ErrnoException;
+        // One that has just gone is missed by its parent.
+        if (code === 'ENOENT' || code === 'ENOTDIR' || this.#unwatched.has(directory)) return;
+        this.#unwatched.add(directory);
+        problem = message;
       }
     });
-    if (unwatched > 0 && unwatched !== this.#unwatched) this.#options.onUnwatched(unwatched, problem);
-    this.#unwatched = unwatched;
+    if (problem !== null) this.#options.onUnwatched(this.#unwatched.size, problem);
     return opened;
   }
 
@@ -146,7 +151,11 @@ export class FileWatch {
 
   #event(directory: string, name: string | null): void {
     const path = name === null ? null : this.#names.get(directory)?.get(name);
-    if (typeof path === 'string') this.#changed.add(path);
+    if (typeof path === 'string') {
+      this.#changed.add(path);
+      // A link may stand there now, or a folder where there was nothing.
+      this.#lookAgain([path]);
+    }
     // A directory that is itself moved or removed is told by its own name.
     else if (path === null || name === directory.slice(directory.lastIndexOf('/') + 1)) this.suspectAll();
     else return;
@@ -159,4 +168,21 @@ export class FileWatch {
     this.suspectAll();
     this.#options.onChange();
   }
+}
+
+/** Adds all that it depends on what the paths denote; resolves with the directories of that. */
+async function look(paths: readonly string[], names: Map<string, Names>): Promise<Set<string>> {
+  const reader = new TrailReader();
+  const directories = new Set<string>();
+  await mapConcurrently(paths, LOOKS_AT_ONCE, async (path) => {
+    const steps = await reader.read(path);
+    for (const [i, { directory, name }] of steps.entries()) {
+      directories.add(directory);
+      const known = names.get(directory) ?? new Map<string, string | null>();
+      names.set(directory, known);
+      const isEnd = i === steps.length - 1 && (!known.has(name) || known.get(name) === path);
+      known.set(name, isEnd ? path : null);
+    }
+  });
+  return directories;
 }
