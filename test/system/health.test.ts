@@ -10,6 +10,7 @@ import {
   UPSTREAM_FAILURES,
 } from '../../src/ops/outcome.ts';
 import { PHASES } from '../../src/ops/phase.ts';
+import { LOOKUP_SOURCES } from '../../src/ops/table-metrics.ts';
 import { samples, total } from '../support/exposition.ts';
 import { until } from '../support/process.ts';
 import { JANE, JOHN, LOCAL, OTTO, type RunningSite, startSite } from '../support/running-site.ts';
@@ -90,6 +91,7 @@ const VALUES: Record<string, readonly string[] | RegExp> = {
   result: [...LOGIN_RESULTS, 'ok', 'failed', 'timeout'],
   reason: [...Object.values(LOGIN_REASONS).flat(), ...END_REASONS, ...UPSTREAM_FAILURES, ...REFUSAL_REASONS],
   direction: DIRECTIONS,
+  source: LOOKUP_SOURCES,
   runtime: ['bun', 'node'],
   // Of TLS, of the proxy, of the runtime, and a histogram's bounds.
   version: /^(TLSv1(\.[123])?|none|\d+\.\d+\.\d+)$/,

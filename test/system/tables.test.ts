@@ -1,4 +1,4 @@
-/** From the files through `teapop-proxy sync` and a real Redis to the next login, and what of it shows outside. */
+/** From the files through `teapop-proxy sync` and a real Redis to the logins, and what of it shows outside. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
@@ -65,6 +65,17 @@ async function sync(...args: string[]): Promise<Outcome> {
   return outcome;
 }
 
+/** What was published is seen within a second. In ms, with what a busy machine adds. */
+const SEEN_WITHIN = 1_500;
+
+/** Logs in until the answer is the one that was published. */
+const answered = (reply: string, person: { login: string; password: string }) =>
+  until(
+    `${person.login} hears ${reply}`,
+    async () => (await loginReply(site, person)) === reply,
+    SEEN_WITHIN,
+  );
+
 async function published(): Promise<string> {
   const { code, output } = await sync();
   assert.equal(code, 0, output);
@@ -91,21 +102,22 @@ test('a second sync hashes nothing and changes nothing', async () => {
   assert.equal(await dumpRedis(redis), found);
 });
 
-test('a changed password counts from the next login on, and it alone is hashed', async () => {
+test('a changed password counts within a second, and it alone is hashed', async () => {
   const session = await openSession(site, JOHN);
   site.write('acme.com.passwd', STANDARD['acme.com.passwd']!.replace(JOHN.password, JOHN_LATER.password));
   assert.match(await published(), /^users: 0 added, 1 changed, 0 removed\npasswords: 1 hashed, 1 kept$/m);
-  assert.equal(await loginReply(site, JOHN_LATER), LET_IN);
+  await answered(LET_IN, JOHN_LATER);
   assert.equal(await loginReply(site, JOHN), REFUSED);
   assert.match(await session.ask('STAT'), /^\+OK /, 'who was in stays in');
   session.destroy();
 });
 
-test('a removed user is out at the next login, on a connection that stood before', async () => {
+test('a removed user is out within a second, on a connection that stood before', async () => {
   const client = await openClient(site);
   await client.ask(`USER ${JANE.login}`);
   site.write('acme.com.passwd', `john:${JOHN_LATER.password}:/var/spool/mail/johnacme\n`);
   assert.match(await published(), /^users: 0 added, 0 changed, 1 removed$/m);
+  await answered(REFUSED, JANE);
   assert.equal(await client.ask(`PASS ${JANE.password}`), REFUSED);
   client.destroy();
   assert.equal(await loginReply(site, JOHN_LATER), LET_IN);
@@ -129,7 +141,7 @@ describe('a file that is broken', () => {
     reported(`${domains}:${table + 1}`, 'type mysql', 'textfile or htpasswd');
     reported(`${ACME()}:2`, 'blank line', 'remove the line');
     reported(`${ACME()}:3`, 'user .jane. cannot log in', 'mend line 2');
-    assert.equal(await loginReply(site, JOHN), LET_IN);
+    await answered(LET_IN, JOHN);
     assert.equal(await loginReply(site, JANE), REFUSED);
   });
 
@@ -140,7 +152,7 @@ describe('a file that is broken', () => {
     assert.match(stderr, /^sync: .*acme\.com\.passwd is gone or cannot be read, and 1 published users/m);
     assert.equal(await loginReply(site, JOHN), LET_IN);
     assert.equal((await sync('--force')).code, 0);
-    assert.equal(await loginReply(site, JOHN), REFUSED);
+    await answered(REFUSED, JOHN);
   });
 });
 
