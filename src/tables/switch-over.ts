@@ -45,6 +45,7 @@ export async function switchOver(link: RedisLink, claim: Claim, plan: Plan): Pro
     await claim.release();
   } catch {
     // All is published. The next sync clears what is left, once the claim has lapsed.
+    claim.abandon();
   }
 }
 
