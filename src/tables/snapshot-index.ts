@@ -27,8 +27,9 @@ export async function* indexPieces(
   pairs: FileHandle,
   ranges: readonly PairRange[],
   slots: number,
+  least = LEAST_PIECE,
 ): AsyncGenerator<Buffer> {
-  const length = Math.max(LEAST_PIECE, Math.ceil(slots / MOST_PIECES));
+  const length = Math.max(least, Math.ceil(slots / MOST_PIECES));
   let carried: Pair[] = [];
   for (let from = 0; from < slots; from += length) {
     const piece = Buffer.alloc(Math.min(length, slots - from) * SLOT_OCTETS);

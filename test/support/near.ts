@@ -2,10 +2,11 @@ import { after, afterEach, before, beforeEach } from 'node:test';
 import { Feed } from '../../src/tables/feed.ts';
 import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/lookup.ts';
 import type { NearBounds } from '../../src/tables/near-rows.ts';
-import { type Fallback, NearStore } from '../../src/tables/near-store.ts';
+import { NearStore } from '../../src/tables/near-store.ts';
 import { connectRedis, listenRedis } from '../../src/tables/redis-client.ts';
 import type { Command, RedisLink } from '../../src/tables/redis-link.ts';
 import { RedisStore } from '../../src/tables/redis-store.ts';
+import { SnapshotKeeper } from '../../src/tables/snapshot-keeper.ts';
 import { type TableStore, TablesUnavailable } from '../../src/tables/store.ts';
 import { isListening } from './ports.ts';
 import { until } from './process.ts';
@@ -43,41 +44,53 @@ export type NearOptions = {
   bounds?: Partial<NearBounds>;
   trust?: number;
   maxStale?: number;
-  fallback?: Fallback | null;
   /** False leaves the proxy to its polls. */
   nudged?: boolean;
   timeout?: number;
+  /** Keeps a snapshot there, written anew as often. */
+  snapshot?: { path: string; every?: number; clock?: () => number };
 };
 
-export type Near = { near: NearStore; feed: Feed; link: WatchedLink; close(): Promise<void> };
+export type Near = {
+  near: NearStore;
+  feed: Feed;
+  link: WatchedLink;
+  keeper: SnapshotKeeper | null;
+  /** What the keeper told: 'written 2', 'refused …', 'failed …'. */
+  events: string[];
+  close(): Promise<void>;
+};
 
 const BOUNDS = { rows: 1_000, octets: 2 ** 20, unknown: 100 };
 
 /** What a proxy opens to look up in the tables published under `test`, with its feed following. */
 export async function openNear(port: number, options: NearOptions = {}): Promise<Near> {
-  const {
-    bounds,
-    trust = 1_000,
-    maxStale = 60_000,
-    fallback = null,
-    nudged = true,
-    timeout = 1_000,
-  } = options;
+  const { bounds, trust = 1_000, maxStale = 60_000, nudged = true, timeout = 1_000 } = options;
   const settings = { ...redisAt(port), timeout };
   const link = watched(connectRedis(settings));
   const store = new RedisStore({ link, prefix: 'test' });
+  const events: string[] = [];
+  const keeper = await openKeeper(link, options, maxStale, events);
   const listen = (channel: string, heard: () => void) => listenRedis(settings, channel, heard);
-  const feed = new Feed({ link, prefix: 'test', trust, ...(nudged ? { listen } : {}) });
-  const near = new NearStore({ store, feed, bounds: { ...BOUNDS, ...bounds }, fallback, maxStale });
+  const held = keeper?.edition ?? null;
+  const feed = new Feed({ link, prefix: 'test', trust, held, ...(nudged ? { listen } : {}) });
+  const near = new NearStore({ store, feed, bounds: { ...BOUNDS, ...bounds }, fallback: keeper, maxStale });
+  keeper?.follow(feed);
   feed.start();
-  return { near, feed, link, close: () => near.close() };
+  await keeper?.verified;
+  return { near, feed, link, keeper, events, close: () => near.close() };
 }
 
-/** The same, when it has seen what is published. */
-export async function followingNear(port: number, options: NearOptions = {}): Promise<Near> {
-  const opened = await openNear(port, options);
-  await until('the feed follows', () => opened.feed.trusted);
-  return opened;
+async function openKeeper(link: RedisLink, { snapshot }: NearOptions, maxStale: number, events: string[]) {
+  if (snapshot === undefined) return null;
+  return SnapshotKeeper.open({
+    ...{ every: 50, prefix: 'test', link, maxStale, ...snapshot },
+    on: {
+      written: ({ edition, taken }) => void events.push(`written ${edition.generation}, ${taken} taken over`),
+      refused: (reason) => void events.push(`refused: ${reason}`),
+      failed: (reason) => void events.push(`failed: ${reason}`),
+    },
+  });
 }
 
 /** The mailbox that a login comes to; else why it comes to none. */
@@ -91,8 +104,10 @@ export type NearSite = {
   server: RedisServer;
   site: Site;
   sync(): Promise<unknown>;
-  /** Opened in a test, closed behind it. */
+  /** Opened in a test, closed behind it; when it follows what is published. */
   open(options?: NearOptions): Promise<Near>;
+  /** The same without Redis. */
+  openAlone(options?: NearOptions): Promise<Near>;
 };
 
 export const NEAR_DOMAINS = [
@@ -107,7 +122,12 @@ export function nearSite(options: readonly string[] = []): NearSite {
   const it = {
     sync: () => it.site.sync(it.server.port),
     open: async (nearOptions) => {
-      const near = await followingNear(it.server.port, nearOptions);
+      const near = await it.openAlone(nearOptions);
+      await until('the feed follows', () => near.feed.trusted);
+      return near;
+    },
+    openAlone: async (nearOptions) => {
+      const near = await openNear(it.server.port, nearOptions);
       opened.push(near);
       return near;
     },
