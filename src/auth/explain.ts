@@ -54,8 +54,8 @@ export type RowExplained = {
 export type Verdict =
   /** Without a password: whoever has the right one is let in, as `localUser`; null where rows name several. */
   | { result: 'found'; upstreamChecks: boolean; localUser: string | null }
-  /** `line` of the row that accepts; null where the mailstore decides. */
-  | { result: 'accepted'; account: Account; line: number | null }
+  /** `row` is the place in `rows` of the one that accepts; null where the mailstore decides. */
+  | { result: 'accepted'; account: Account; row: number | null }
   | { result: 'rejected'; reason: RejectReason }
   | { result: 'unavailable'; reason: UnavailableReason; problems: readonly string[] };
 
@@ -151,7 +151,7 @@ async function decide(
   localAddress: string,
 ): Promise<Verdict> {
   const problems: string[] = [];
-  let line: number | null = null;
+  let place: number | null = null;
   const authenticator = createAuthenticator({
     ...options,
     verifier: createVerifier({ concurrency: 1, queue: 0 }),
@@ -159,13 +159,13 @@ async function decide(
     dummy: async () => {},
     onError: ({ message }) => void problems.push(message),
     upgrader: {
-      accepted: (_found, row) => {
-        line = row.line;
+      accepted: ({ rows }, row) => {
+        place = rows.indexOf(row);
       },
     },
   });
   const credentials = { mechanism: 'PLAIN', user, password, authzid: '' } as const;
   const decision = await authenticator.authenticate(credentials, localAddress, { lookup: 0, verify: 0 });
-  if (decision.result === 'accepted') return { ...decision, line };
+  if (decision.result === 'accepted') return { ...decision, row: place };
   return decision.result === 'rejected' ? decision : { ...decision, problems };
 }

@@ -1,4 +1,4 @@
-import type { Explanation, Verdict } from '../auth/explain.ts';
+import type { Explanation, RowExplained, Verdict } from '../auth/explain.ts';
 import { printableOctets } from '../ops/printable.ts';
 import type { Diagnostic } from '../tables/model.ts';
 import type { Examination } from './lookup.ts';
@@ -10,7 +10,7 @@ export function lookupJson(examination: Examination): string {
   const document = {
     login: printableOctets(question.user),
     local_address: question.localAddress || null,
-    verdict: verdict && shownVerdict(verdict),
+    verdict: verdict && shownVerdict(verdict, rowsOf(views[0]!)),
     upstream: upstream && {
       ...{ name: upstream.name, host: upstream.host, port: upstream.port },
       ...{ tls: upstream.tls, login: upstream.login.mode },
@@ -48,7 +48,7 @@ function shownView(view: View | Absent) {
       ...{ type: entry.type, as, decides: matches, locked_out: entry.lockedOut },
     })),
     rows: shownRows(explanation, passwordFile),
-    verdict: shownVerdict(verdict),
+    verdict: shownVerdict(verdict, explanation.rows),
     diagnostics: diagnostics.map(shownDiagnostic),
   };
 }
@@ -64,7 +64,11 @@ function shownRows({ rows }: Explanation, passwordFile: string | null) {
   }));
 }
 
-function shownVerdict(verdict: Verdict) {
+function rowsOf(view: View | Absent): readonly RowExplained[] {
+  return 'explanation' in view ? view.explanation.rows : [];
+}
+
+function shownVerdict(verdict: Verdict, rows: readonly RowExplained[]) {
   switch (verdict.result) {
     case 'found':
       return {
@@ -78,7 +82,7 @@ function shownVerdict(verdict: Verdict) {
         local_user: printableOctets(verdict.account.localUser),
         upstream_checks: verdict.account.upstreamChecks,
         mailbox: printableOctets(verdict.account.mailbox),
-        line: verdict.line,
+        line: verdict.row === null ? null : (rows[verdict.row]?.line ?? null),
       };
     case 'rejected':
     case 'unavailable':

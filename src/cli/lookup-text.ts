@@ -24,16 +24,19 @@ export function lookupText(examination: Examination): string {
   const outcome = [
     ...(agreement === null ? [] : [agreementText(agreement)]),
     ...(upstream === null ? [] : [upstreamText(upstream, verdict)]),
-    verdict === null ? unavailableText(examination) : verdictText(verdict, examination),
+    outcomeText(views, question.password),
   ];
   return [head, ...parts, `${outcome.join('\n')}\n`].join('\n');
 }
 
-/** What the other source says is no more than a hint: it does not decide. */
-function unavailableText(examination: Examination): string {
-  const [, other] = examination.views;
-  const said = other && 'explanation' in other ? verdictText(other.explanation.verdict, examination) : null;
-  const hint = said === null ? '' : `; by ${SOURCES[other!.source].toLowerCase()}: ${said}`;
+/** Where the tables that decide cannot be asked, what others say is no more than a hint. */
+function outcomeText(views: readonly (View | Absent)[], password: string | null): string {
+  const [first, other] = views;
+  if ('explanation' in first!) return verdictText(first, password);
+  const hint =
+    other && 'explanation' in other
+      ? `; by ${SOURCES[other.source].toLowerCase()}: ${verdictText(other, password)}`
+      : '';
   return `UNAVAILABLE: the tables that decide cannot be asked${hint}`;
 }
 
@@ -65,7 +68,7 @@ function viewText(view: View | Absent, password: string | null): string {
   const file = printableOctets(passwordFile ?? '');
   const steps = columns([
     ...explanation.considered.map((step) => consideredLine(step, domainTable)),
-    ...explanation.rows.map((row) => rowLine(row, explanation, file, password)),
+    ...explanation.rows.map((row, i) => rowLine(row, i, explanation, file, password)),
   ]);
   const paragraphs = [
     [steps, ...nothingFound(explanation, file), columns(facts(explanation.rows, file))].join(''),
@@ -92,20 +95,27 @@ function mismatch({ localAddress, localName }: Considered['entry']): string {
 
 function rowLine(
   row: RowExplained,
+  place: number,
   { asking, verdict }: Explanation,
   file: string,
   password: string | null,
 ): string[] {
   const scheme = row.better ? `${row.scheme}, upgraded to argon2id` : row.scheme;
-  return [`${file}:${row.line}`, shownName(asking?.userid ?? ''), scheme, rowVerdict(row, verdict, password)];
+  const outcome =
+    row.problem === null ? rowVerdict(place, verdict, password) : `no password matches: ${row.problem}`;
+  return [placeOf(file, row), shownName(asking?.userid ?? ''), scheme, outcome];
 }
 
-function rowVerdict({ line, problem }: RowExplained, verdict: Verdict, password: string | null): string {
-  if (problem !== null) return `no password matches: ${problem}`;
+/** A database's rows have no lines. */
+function placeOf(file: string, { line }: RowExplained): string {
+  return line === 0 ? file : `${file}:${line}`;
+}
+
+function rowVerdict(place: number, verdict: Verdict, password: string | null): string {
   if (password === null) return 'found';
-  if (verdict.result === 'accepted' && verdict.line !== null) {
-    if (line === verdict.line) return 'the password matches';
-    return line > verdict.line ? 'not tried' : 'the password does not match';
+  if (verdict.result === 'accepted' && verdict.row !== null) {
+    if (place === verdict.row) return 'the password matches';
+    return place > verdict.row ? 'not tried' : 'the password does not match';
   }
   return verdict.result === 'rejected' ? 'the password does not match' : 'not decided';
 }
@@ -125,8 +135,9 @@ function nothingFound({ considered, asked, entry, asking, rows }: Explanation, f
 function facts(rows: readonly RowExplained[], file: string): string[][] {
   const [first, ...others] = rows;
   const differ = others.some(({ path, localUser }) => path !== first!.path || localUser !== first!.localUser);
-  return (differ ? rows : rows.slice(0, 1)).flatMap(({ line, path, localUser }) => {
-    const of = differ ? ` by ${file}:${line}` : '';
+  return (differ ? rows : rows.slice(0, 1)).flatMap((row) => {
+    const { path, localUser } = row;
+    const of = differ ? ` by ${placeOf(file, row)}` : '';
     const name = localUser === null ? 'none: tables.local_user gives no name' : shownName(localUser);
     return [
       [`mailbox${of}`, shownName(path)],
@@ -168,20 +179,20 @@ function sentTo(verdict: Verdict | null): { localUser: string | null; upstreamCh
   return verdict?.result === 'found' ? verdict : { localUser: null, upstreamChecks: false };
 }
 
-function verdictText(verdict: Verdict, { question, views }: Examination): string {
+function verdictText({ explanation, passwordFile }: View, password: string | null): string {
+  const { verdict, rows } = explanation;
   switch (verdict.result) {
     case 'found':
       return verdict.upstreamChecks
         ? 'FOUND: the mailstore checks the password'
         : 'FOUND: whoever has the password is let in';
     case 'accepted': {
-      if (verdict.line === null) return 'ACCEPTED by the proxy: the mailstore checks the password';
-      const [view] = views;
-      const file = 'passwordFile' in view! ? printableOctets(view.passwordFile ?? '') : '';
-      return `ACCEPTED by ${file}:${verdict.line}, as ${shownName(verdict.account.localUser)}`;
+      if (verdict.row === null) return 'ACCEPTED by the proxy: the mailstore checks the password';
+      const place = placeOf(printableOctets(passwordFile ?? ''), rows[verdict.row]!);
+      return `ACCEPTED by ${place}, as ${shownName(verdict.account.localUser)}`;
     }
     case 'rejected':
-      if (verdict.reason === 'wrong-password' && question.password === null)
+      if (verdict.reason === 'wrong-password' && password === null)
         return 'REJECTED: no line of the user has a hash that a password could match';
       return `REJECTED: ${REASONS[verdict.reason]} (${verdict.reason})`;
     case 'unavailable':

@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { type ExplainOptions, type Explanation, explain, type Question } from '../auth/explain.ts';
+import {
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  type Question,
+  type Verdict,
+} from '../auth/explain.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { decisionRules } from '../server/authenticator.ts';
@@ -76,7 +82,15 @@ export async function lookAt(
     return { views, agreement: null };
   }
   const key = await fingerprintKey(config.passwords.fingerprintKeyFile);
-  return { views, agreement: compare({ files: files.side, redis: redis.side }, key) };
+  const agreement = compare({ files: files.side, redis: redis.side }, key);
+  return { views, agreement: byVerdicts(agreement, files.explanation.verdict, redis.explanation.verdict) };
+}
+
+/** What could not be compared is told apart by the password that was given, where one was. */
+function byVerdicts(agreement: Agreement, files: Verdict, redis: Verdict): Agreement {
+  if (agreement.complete || files.result === redis.result) return agreement;
+  const difference = { what: 'password', files: files.result, redis: redis.result };
+  return { ...agreement, differences: [...agreement.differences, difference] };
 }
 
 async function orAbsent<Row>(
@@ -94,7 +108,9 @@ type Rules = Omit<ExplainOptions, 'store'>;
 
 async function fromFiles(config: Config, rules: Rules, question: Question): Promise<Seen<PasswordRow>> {
   const { source, domainTable, resolveNames, accounts } = config.tables;
-  const store = await DirectStore.open({ domainTable, resolveNames, accounts });
+  // What a sync reads.
+  const sql = source === 'redis';
+  const store = await DirectStore.open({ domainTable, resolveNames, accounts, sql });
   // With its own files a proxy serves teapop's default in their place; one that asks Redis has none.
   if (source === 'redis' && !store.compiled.fileFound) throw new Error(`${domainTable} is not on this host`);
   const explanation = await explain({ ...rules, store }, question);

@@ -79,18 +79,18 @@ describe('the verdict', () => {
     [
       'john@acme.com',
       'secret-2',
-      { result: 'accepted', account: account('other', '/m/b/boxes/other/Maildir/', 'acme.com'), line: 2 },
+      { result: 'accepted', account: account('other', '/m/b/boxes/other/Maildir/', 'acme.com'), row: 1 },
     ],
     ['john@acme.com', 'wrong', { result: 'rejected', reason: 'wrong-password' }],
     [
       'otto@old.org',
       'sixteen ',
-      { result: 'accepted', account: account('otto.old.org', '/h/otto', 'old.org'), line: 1 },
+      { result: 'accepted', account: account('otto.old.org', '/h/otto', 'old.org'), row: 0 },
     ],
     [
       'joe@store.test',
       'x',
-      { result: 'accepted', account: account('joe', '', 'store.test', true), line: null },
+      { result: 'accepted', account: account('joe', '', 'store.test', true), row: null },
     ],
     ['jo\nhn@acme.com', 'x', { result: 'rejected', reason: 'malformed' }],
   ];

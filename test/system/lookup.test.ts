@@ -126,6 +126,11 @@ describe('lookup', () => {
     const key = `${site.folder.path}/state/fingerprint.key`;
     renameSync(key, `${key}.away`);
     says(await lookup(JOHN.login), 0, /passwords could not be compared without the fingerprint key$/m);
+    site.write('acme.com.passwd', `john:chang3d:/var/spool/mail/johnacme\n`);
+    says(await lookup(JOHN.login), 0, /could not be compared/);
+    const told = await lookupWith(JOHN.login, JOHN.password);
+    says(told, 4, /^ {2}password +in the files: rejected +in Redis: accepted$/m);
+    site.write('acme.com.passwd', `# moved\njohn:${JOHN.password}:/var/spool/mail/johnacme\n`);
     renameSync(`${key}.away`, key);
   });
 
