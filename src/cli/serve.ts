@@ -27,20 +27,32 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
   const log = createLog(loaded.config.log);
   // After a fault that ends the process, the lines that tell of it are still waiting.
   process.on('exit', () => log.flushNow());
+  // Its default is to end the process; before anything is loaded there is nothing to read anew.
+  process.on('SIGHUP', () => {});
+  prepareThreads(loaded.config.passwords.concurrency);
   const transport = await pickTransport(sockets === 'node' ? 'node' : 'auto');
+  let server: Server;
   try {
-    const server = await Server.start({ ...loaded, transport, log });
-    await untilStopped(server, log);
-    return EXIT.ok;
+    server = await Server.start({ ...loaded, transport, log });
   } catch (error) {
     log.event('error', 'not-started', { detail: (error as Error).message });
     return EXIT.failed;
   }
+  await untilStopped(server, log);
+  return EXIT.ok;
 }
 
-/** Resolves when the proxy has stopped. */
+/**
+ * Node checks passwords in the same few threads that resolve names: one more than passwords at once keeps those from
+ * waiting. Read when the first thread starts, so it has to be told before; Bun sizes its own pool.
+ */
+function prepareThreads(concurrency: number): void {
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, concurrency + 1));
+}
+
+/** Resolves when the proxy has stopped; rejects where it could not be stopped in order. */
 export function untilStopped(server: Server, log: Log): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let stopping = false;
     const stop = (signal: string) => {
       log.event('info', 'signal', { signal });
@@ -49,7 +61,7 @@ export function untilStopped(server: Server, log: Log): Promise<void> {
         return;
       }
       stopping = true;
-      void server.stop().then(resolve);
+      server.stop().then(resolve, reject);
     };
     process.on('SIGTERM', () => stop('SIGTERM'));
     process.on('SIGINT', () => stop('SIGINT'));

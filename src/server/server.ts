@@ -19,6 +19,9 @@ import { loadUpstreams, upstreamRule } from './upstreams.ts';
 
 export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
 
+/** How long the last lines of the log may take to be written. */
+const FLUSH_MS = 2000;
+
 /** Where a listener listens in fact: the port that the system chose where the config says 0. */
 export type Bound = { name: string; address: string; port: number };
 
@@ -36,6 +39,7 @@ export class Server {
   #tables: Tables | null = null;
   #sessions: SessionSet | null = null;
   #admin: Admin | null = null;
+  #reloading: Promise<void> = Promise.resolve();
   #listeners: { bound: Bound; listener: Listener }[] = [];
 
   private constructor(options: ServerOptions) {
@@ -82,8 +86,16 @@ export class Server {
     return this.#admin && { address: this.#admin.address, port: this.#admin.port };
   }
 
-  /** Reads certificates and tables anew. What cannot be read is logged and stays as it was; sessions go on. */
-  async reload(): Promise<void> {
+  /**
+   * Reads certificates and tables anew. What cannot be read is logged and stays as it was; sessions go on. One
+   * reload after the other, so that what was read last is what serves. Never rejects.
+   */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload());
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
     const { log } = this.#options;
     const parts = { certificates: () => this.#certificates.load(), tables: () => this.#tables!.reload() };
     for (const [part, load] of Object.entries(parts)) {
@@ -108,7 +120,8 @@ export class Server {
     await this.#sessions?.drain(config.shutdown.grace);
     await this.#release();
     log.event('info', 'stopped');
-    await log.flush();
+    // A reader of the log that stands still must not keep a stopped proxy alive.
+    await Promise.race([log.flush(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
   }
 
   /** Ends a drain: cuts off the sessions that are left. */
