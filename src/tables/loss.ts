@@ -17,11 +17,15 @@ export type Loss = {
 /** Domains that a refusal names: enough to see which file it is. */
 const WORST_NAMED = 5;
 
-/** @throws SyncRefused where a file that is away has published users */
-export function refuseAbsence(path: string, users: number): void {
+/**
+ * @param why what keeps the source from being read, where that is known
+ * @throws SyncRefused where one that is away has published users
+ */
+export function refuseAbsence(path: string, users: number, why: string | null = null): void {
   if (users === 0) return;
+  const away = why === null ? 'is gone or cannot be read' : `cannot be read (${why})`;
   throw new SyncRefused(
-    `refused, nothing was changed: ${path} is gone or cannot be read, and ${users} published users would be with it; ` +
+    `refused, nothing was changed: ${path} ${away}, and ${users} published users would be with it; ` +
       '--force publishes all the same',
   );
 }

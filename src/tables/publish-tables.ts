@@ -183,7 +183,7 @@ async function read(
     },
     onRows,
   });
-  if (isAway(result.fault) && !force) refuseAbsence(ref.path, before?.meta.users ?? 0);
+  if (isAway(result.fault) && !force) refuseAbsence(ref.path, before?.meta.users ?? 0, result.why);
   return { fingerprint: fingerprint.value(), diagnostics: result.diagnostics };
 }
 

@@ -4,7 +4,7 @@ import type { SqlSource } from './model.ts';
 import { missingColumns, SqlFailure } from './sql-failure.ts';
 import { columnName, nameParts, quoteName } from './sql-names.ts';
 import type { ReadRows } from './sql-read.ts';
-import { BATCH_ROWS, CONNECT_TIME, isWithoutTls, leave, SilenceWatch } from './sql-read.ts';
+import { BATCH_ROWS, CONNECT_TIME, isWithoutTls, leave, SilenceWatch, STATEMENT_TIME } from './sql-read.ts';
 import { MOST_OCTETS, type SqlRow } from './sql-rows.ts';
 import { serverOf, textOf } from './sql-server.ts';
 
@@ -12,20 +12,17 @@ import { serverOf, textOf } from './sql-server.ts';
 const WRITE_TIME = 24 * 60 * 60;
 
 /** Reads a table of MySQL or MariaDB, of 5.1 or later. */
-export const readMysql: ReadRows = async function* (source, note) {
+export const readMysql: ReadRows = async function* (source, note, patience = STATEMENT_TIME) {
   const connection = await connect(source);
-  const watch = new SilenceWatch(() => connection.destroy());
+  const query = async (sql: string) => (await connection.promise().query({ sql, timeout: patience }))[0];
   let complete = false;
   try {
-    watch.listen();
-    const db = connection.promise();
-    await db.query(`SET SESSION net_write_timeout = ${WRITE_TIME}`);
-    await db.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    await db.query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
-    yield* batches(connection, await selection(db, source, note), watch);
+    await query(`SET SESSION net_write_timeout = ${WRITE_TIME}`);
+    await query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
+    yield* batches(connection, await selection({ connection, query }, source, note), patience);
     complete = true;
   } finally {
-    watch.rest();
     // It would send the rest of the rows before it said goodbye.
     if (complete) await leave(connection.promise().end(), () => connection.destroy());
     else connection.destroy();
@@ -70,7 +67,7 @@ async function open(source: SqlSource, tls: mysql.ConnectionOptions): Promise<my
   }
 }
 
-type Db = ReturnType<mysql.Connection['promise']>;
+type Db = { connection: mysql.Connection; query: (sql: string) => Promise<unknown> };
 
 /** The query. */
 async function selection(db: Db, source: SqlSource, note: (report: Report) => void): Promise<string> {
@@ -102,8 +99,8 @@ function sameName(one: string, other: string): boolean {
 type Column = { name: string; key: string };
 
 async function describe(db: Db, table: string): Promise<Column[]> {
-  const [rows] = await db.query(`SHOW COLUMNS FROM ${table}`);
-  return (rows as (Buffer | null)[][]).map((row) => ({
+  const rows = (await db.query(`SHOW COLUMNS FROM ${table}`)) as (Buffer | null)[][];
+  return rows.map((row) => ({
     name: row[0]?.toString('utf8') ?? '',
     key: row[3]?.toString('latin1') ?? '',
   }));
@@ -111,10 +108,12 @@ async function describe(db: Db, table: string): Promise<Column[]> {
 
 /** Of other engines a table is locked while it is read, so that its server is to put the result aside at once. */
 async function isTransactional(db: Db, parts: readonly string[]): Promise<boolean> {
-  const [rows] = await db.execute(
-    'SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?',
-    [parts.length > 1 ? parts.at(-2)! : null, parts.at(-1)!],
-  );
+  const [rows] = await db.connection
+    .promise()
+    .execute(
+      'SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?',
+      [parts.length > 1 ? parts.at(-2)! : null, parts.at(-1)!],
+    );
   const [engine] = (rows as (Buffer | string | null)[][])[0] ?? [];
   return String(engine) === 'InnoDB';
 }
@@ -133,19 +132,26 @@ function noActive(): Report {
 async function* batches(
   connection: mysql.Connection,
   sql: string,
-  watch: SilenceWatch,
+  patience: number,
 ): AsyncGenerator<SqlRow[]> {
   const stream = connection.query(sql).stream({ highWaterMark: BATCH_ROWS });
+  const watch = new SilenceWatch(patience, () => stream.destroy(new Error('timeout')));
+  // The driver tells the connection alone that it broke: without this the stream would wait for good.
+  connection.once('error', (error) => stream.destroy(error));
   let batch: SqlRow[] = [];
-  for await (const row of stream as AsyncIterable<(Buffer | null)[]>) {
-    batch.push(sqlRow(row));
-    if (batch.length < BATCH_ROWS) continue;
-    watch.rest();
-    yield batch;
+  try {
     watch.listen();
-    batch = [];
+    for await (const row of stream as AsyncIterable<(Buffer | null)[]>) {
+      batch.push(sqlRow(row));
+      if (batch.length < BATCH_ROWS) continue;
+      watch.rest();
+      yield batch;
+      watch.listen();
+      batch = [];
+    }
+  } finally {
+    watch.rest();
   }
-  watch.rest();
   if (batch.length > 0) yield batch;
 }
 

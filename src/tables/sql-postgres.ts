@@ -9,14 +9,14 @@ import { MOST_OCTETS, type SqlRow } from './sql-rows.ts';
 import { serverOf, textOf } from './sql-server.ts';
 
 /** Reads a table of PostgreSQL, of 9.6 or later. */
-export const readPostgres: ReadRows = async function* (source) {
-  const { client, socket } = await connect(source);
+export const readPostgres: ReadRows = async function* (source, _note, patience = STATEMENT_TIME) {
+  const { client, socket } = await connect(source, patience);
   try {
     // One snapshot from here to the end, whatever others write; and nothing can be written.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     // Hashing may leave the transaction idle for longer than a site allows its programs.
     await client.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-    await client.query(`SET LOCAL statement_timeout = ${STATEMENT_TIME}`);
+    await client.query(`SET LOCAL statement_timeout = ${patience}`);
     await client.query("SET LOCAL bytea_output = 'hex'");
     await client.query(`DECLARE users NO SCROLL CURSOR FOR ${await selection(client, source)}`);
     for (;;) {
@@ -32,18 +32,22 @@ export const readPostgres: ReadRows = async function* (source) {
 type Connected = { client: pg.Client; socket: Socket };
 
 /** Encrypted where the server can, as libpq does unless it is told otherwise; who the server is is not verified. */
-async function connect(source: SqlSource): Promise<Connected> {
+async function connect(source: SqlSource, patience: number): Promise<Connected> {
   const { socket } = serverOf(source);
-  if (socket !== null) return open(source, false);
+  if (socket !== null) return open(source, patience, false);
   try {
-    return await open(source, { rejectUnauthorized: false });
+    return await open(source, patience, { rejectUnauthorized: false });
   } catch (error) {
     if (!isWithoutTls(error)) throw error;
-    return open(source, false);
+    return open(source, patience, false);
   }
 }
 
-async function open(source: SqlSource, ssl: false | { rejectUnauthorized: false }): Promise<Connected> {
+async function open(
+  source: SqlSource,
+  patience: number,
+  ssl: false | { rejectUnauthorized: false },
+): Promise<Connected> {
   const { socket: path, host, port, user, database } = serverOf(source);
   const socket = new Socket();
   const client = new pg.Client({
@@ -54,7 +58,7 @@ async function open(source: SqlSource, ssl: false | { rejectUnauthorized: false 
     client_encoding: 'UTF8',
     application_name: 'teapop-proxy',
     connectionTimeoutMillis: CONNECT_TIME,
-    query_timeout: STATEMENT_TIME,
+    query_timeout: patience,
     stream: () => socket,
   });
   // What breaks between two queries fails the next one; unheard it would end the process.

@@ -8,8 +8,13 @@ import type { SqlRow } from './sql-rows.ts';
  * Yields the rows of a table in batches, sorted by userid, all as they were at one moment. The connection is closed
  * when the generator ends, however it does.
  * @param note is told what the operator should know of a table that is read all the same
+ * @param patience how long the server may be silent, in ms
  */
-export type ReadRows = (source: SqlSource, note: (report: Report) => void) => AsyncGenerator<SqlRow[]>;
+export type ReadRows = (
+  source: SqlSource,
+  note: (report: Report) => void,
+  patience?: number,
+) => AsyncGenerator<SqlRow[]>;
 
 /** Rows in memory at a time. */
 export const BATCH_ROWS = 1_000;
@@ -26,19 +31,21 @@ export function isWithoutTls(error: unknown): boolean {
   return /^(?:ERR_SSL|ERR_TLS|EPROTO|HANDSHAKE_)/.test(String(code)) || /\bSSL\b/.test(String(message));
 }
 
-/** Calls when a server has been silent for STATEMENT_TIME. */
+/** Calls when a server that is to speak has been silent for too long. */
 export class SilenceWatch {
+  readonly #patience: number;
   readonly #onSilence: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(onSilence: () => void) {
+  constructor(patience: number, onSilence: () => void) {
+    this.#patience = patience;
     this.#onSilence = onSilence;
   }
 
   /** The server is to speak from now on. */
   listen(): void {
     this.rest();
-    this.#timer = setTimeout(this.#onSilence, STATEMENT_TIME);
+    this.#timer = setTimeout(this.#onSilence, this.#patience);
   }
 
   /** It is not the server that takes time. */

@@ -43,7 +43,7 @@ export function readSqlTable(
     const { diagnostics, ...counts } = rows.end();
     return {
       fault: failure?.fault ?? null,
-      why: failure === null ? null : `${options.domainTable}:${ref.line}: ${failure.message}`,
+      why: failure && `${options.domainTable}:${ref.line}: ${failure.message}: ${failure.cure}`,
       summary: { ...counts, end: { reason: 'end-of-file', line: 0 } },
       diagnostics: [...notes.list(), ...diagnostics],
     };
