@@ -8,6 +8,7 @@ import { createPasswords } from '../../src/auth/scheme.ts';
 import { createVerifier } from '../../src/auth/verifier.ts';
 import type { CommandIo } from '../../src/cli/io.ts';
 import { lookup } from '../../src/cli/lookup.ts';
+import { printableOctets } from '../../src/ops/printable.ts';
 import { FileStore } from '../../src/tables/file-store.ts';
 import { makeSite, type Site } from '../support/site.ts';
 import { textsOf, VECTOR_ACCOUNTS, type VectorLogin, type VectorSet } from '../support/vectors.ts';
@@ -257,5 +258,6 @@ async function authenticatorVerdict(set: VectorSet, login: VectorLogin, folder: 
   const decision = await authenticator.authenticate(credentials, set.localAddress, { lookup: 0, verify: 0 });
   await store.close();
   if (decision.result !== 'accepted') return `${decision.result} ${decision.reason}`;
-  return `accepted ${decision.account.localUser}`;
+  // As the command shows it, long ones cut.
+  return `accepted ${printableOctets(decision.account.localUser)}`;
 }
