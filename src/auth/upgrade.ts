@@ -41,12 +41,16 @@ export type UpgraderOptions = {
   onOutcome?: ((outcome: UpgradeOutcome) => void) | undefined;
   /** Milliseconds from the decision; see ANSWERED. */
   delay?: number;
+  /** Milliseconds without a try after one that failed; see AFTER_FAILURE. */
+  pause?: number;
 };
 
 /** By then the login is answered, in ms: what an upgrade costs falls into no login's time. */
 const ANSWERED = 1_000;
 /** Passwords held in memory meanwhile. A burst is left to later logins: old mail programs ask every few minutes. */
 const MOST_PENDING = 64;
+/** With Redis gone, or a user who may not write there, a hash for each login would be for nothing. */
+const AFTER_FAILURE = 60_000;
 
 /** Null where there is nothing to do: no method is named, or the tables are not kept where a hash can stand beside. */
 export function createUpgrader(options: UpgraderOptions): Upgrader | null {
@@ -86,12 +90,14 @@ class QueuedUpgrader implements Upgrader {
   readonly #pending = new Set<string>();
   /** One at a time. */
   #last: Promise<void> = Promise.resolve();
+  #pausedUntil = 0;
 
   constructor(options: UpgraderOptions) {
     this.#options = options;
   }
 
   accepted(found: FoundRows, row: UserRow, password: string): void {
+    if (this.#isPaused()) return;
     const task = this.#taskFor(found, row, password);
     if (task === null) return;
     const key = `${task.table} ${task.userid}`;
@@ -101,6 +107,10 @@ class QueuedUpgrader implements Upgrader {
       this.#last = this.#last.then(() => this.#upgrade(task)).finally(() => this.#pending.delete(key));
     };
     setTimeout(due, this.#options.delay ?? ANSWERED).unref();
+  }
+
+  #isPaused(): boolean {
+    return performance.now() < this.#pausedUntil;
   }
 
   #taskFor(found: FoundRows, row: UserRow, password: string): Task | null {
@@ -119,11 +129,13 @@ class QueuedUpgrader implements Upgrader {
     const { store, verifier, params, onOutcome } = this.#options;
     const tell = (result: UpgradeOutcome['result'], detail = '') =>
       onOutcome?.({ result, userid, method, detail });
+    if (this.#isPaused()) return tell('skipped');
     try {
       const hashed = await verifier.runSpare(() => hashPassword(phrase, params));
       const kept = hashed.ran && (await store.keepBetter!(table, userid, row, hashed.value));
       tell(kept ? 'stored' : 'skipped');
     } catch (error) {
+      this.#pausedUntil = performance.now() + (this.#options.pause ?? AFTER_FAILURE);
       tell('failed', error instanceof Error ? error.message : 'unknown error');
     }
   }

@@ -199,8 +199,19 @@ describe('none is made', () => {
     assert.equal(it.kept, 1);
   });
 
-  test('and a store that refuses or is gone is told of, and hurts nobody', async () => {
+  test('for a minute after a failure', async () => {
     const it = site({ rows: [row(MD5)] });
+    it.refuse = new TablesUnavailable('no permission');
+    await it.login(MD5_PASSWORD);
+    await it.settled();
+    it.refuse = null;
+    await it.login(MD5_PASSWORD);
+    await aWhile();
+    assert.deepEqual([it.outcomes.length, it.kept], [1, 0]);
+  });
+
+  test('and a store that refuses or is gone is told of, and hurts nobody', async () => {
+    const it = site({ rows: [row(MD5)], pause: 0 });
     it.refuse = new TablesUnavailable('no permission');
     assert.equal((await it.login(MD5_PASSWORD)).result, 'accepted');
     await it.settled();
