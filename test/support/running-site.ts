@@ -73,7 +73,10 @@ export type SiteParts = {
 };
 
 export type SiteOptions = {
-  /** Default redis: `sync` publishes and the proxy looks up there. With files there is no Redis at all. */
+  /**
+   * Default redis: `sync` publishes and the proxy looks up there. With files there is no Redis at all, but for one that
+   * `config` starts and names.
+   */
   source?: 'redis' | 'files';
   /** Over the standard tables, by name of the file. */
   tables?: Record<string, string>;
@@ -146,7 +149,7 @@ async function build(
   const configFile = folder.file('teapop-proxy.yaml', stringify(config));
 
   const sync = (...args: string[]) => runProxy(['sync', '--config', configFile, ...args]);
-  if (redis !== null) mustSucceed(await sync());
+  if (redis !== null || (config.tables as Section).source === 'redis') mustSucceed(await sync());
   const listeners = (config.listeners as unknown[]).length;
   let proxy: ProxyProcess | undefined;
   const launch = async (runtime = options.runtime) => {
