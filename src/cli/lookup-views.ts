@@ -10,6 +10,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { decisionRules } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
+import { tableFiles } from '../server/table-files.ts';
 import { type Agreement, compare, type Side } from '../tables/agreement.ts';
 import { DirectStore } from '../tables/direct-store.ts';
 import { createFingerprints, type Fingerprints } from '../tables/fingerprint.ts';
@@ -107,10 +108,8 @@ async function orAbsent<Row>(
 type Rules = Omit<ExplainOptions, 'store'>;
 
 async function fromFiles(config: Config, rules: Rules, question: Question): Promise<Seen<PasswordRow>> {
-  const { source, domainTable, resolveNames, accounts } = config.tables;
-  // What a sync reads.
-  const sql = source === 'redis';
-  const store = await DirectStore.open({ domainTable, resolveNames, accounts, sql });
+  const { source, domainTable } = config.tables;
+  const store = await DirectStore.open(tableFiles(config));
   // With its own files a proxy serves teapop's default in their place; one that asks Redis has none.
   if (source === 'redis' && !store.compiled.fileFound) throw new Error(`${domainTable} is not on this host`);
   const explanation = await explain({ ...rules, store }, question);

@@ -2,17 +2,14 @@ import { createPasswordTools } from '../auth/password-tools.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { openSealer } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
+import { tableFiles } from '../server/table-files.ts';
 import type { SyncOptions } from '../tables/sync.ts';
 
 /** What the config says of a sync. Rejects with an Error that names the file that cannot be read. */
 export async function syncOptions({ config, secrets }: LoadedConfig): Promise<SyncOptions> {
   const { tables, passwords, redis, sync } = config;
   return {
-    files: {
-      domainTable: tables.domainTable,
-      resolveNames: tables.resolveNames,
-      accounts: tables.accounts,
-    },
+    files: tableFiles(config),
     redis: await redisSettings(config, secrets),
     prefix: redis.prefix,
     fingerprintKeyFile: passwords.fingerprintKeyFile,

@@ -56,6 +56,10 @@ const tables = optionalSection(
       .default('@%')
       .describe('Characters of which the first one met in a login name ends the user.'),
     resolve_names: flag(true, 'Look up the localip names of the domain table in the DNS.'),
+    sql: flag(
+      true,
+      'Serve the mysql and pgsql lines of the domain table; false: as a teapop that was built without databases.',
+    ),
     accounts,
     local_user: localUser().default('mailbox'),
     domains: domains(),

@@ -6,6 +6,7 @@ import { FileStore } from '../tables/file-store.ts';
 import type { Diagnostic } from '../tables/model.ts';
 import type { TableStore } from '../tables/store.ts';
 import { openNearTables } from './near-tables.ts';
+import { tableFiles } from './table-files.ts';
 
 /** The tables that logins are decided from, and what a reload does to them. */
 export type Tables = {
@@ -24,8 +25,7 @@ export function openTables(config: Config, secrets: Secrets, log: Log): Promise<
 }
 
 async function fromFiles(config: Config, log: Log): Promise<Tables> {
-  const { domainTable, resolveNames, accounts } = config.tables;
-  const store = await FileStore.open({ domainTable, resolveNames, accounts });
+  const store = await FileStore.open(tableFiles(config));
   report(store.diagnostics, log);
   return {
     store,

@@ -14,17 +14,17 @@ type Found = { table: TableId; userid: string; rows: PasswordRow[]; diagnostics:
  */
 export class DirectStore implements TableStore {
   readonly compiled: CompiledDomains;
-  readonly #domainTable: string;
+  readonly #options: CompileOptions;
   #last: Found | null = null;
 
-  private constructor(domainTable: string, compiled: CompiledDomains) {
-    this.#domainTable = domainTable;
+  private constructor(options: CompileOptions, compiled: CompiledDomains) {
+    this.#options = options;
     this.compiled = compiled;
   }
 
   /** Rejects with SourceUnreadable. */
   static async open(options: CompileOptions): Promise<DirectStore> {
-    return new DirectStore(options.domainTable, await compileDomains(options));
+    return new DirectStore(options, await compileDomains(options));
   }
 
   domainEntries(domains: readonly string[]): Promise<DomainEntry[][]> {
@@ -53,7 +53,7 @@ export class DirectStore implements TableStore {
   }
 
   status(): TableStatus {
-    const detail = `tables read from ${this.#domainTable}`;
+    const detail = `tables read from ${this.#options.domainTable}`;
     return { usable: true, detail, publishedAt: null, domains: null, users: null };
   }
 
@@ -66,7 +66,7 @@ export class DirectStore implements TableStore {
     const ref = this.fileOf(table);
     if (ref === null) throw new TablesUnavailable(`no password file is table ${table}`);
     const rows: PasswordRow[] = [];
-    const { diagnostics, fault, why } = await readPasswordFile({ domainTable: this.#domainTable }, ref, {
+    const { diagnostics, fault, why } = await readPasswordFile(this.#options, ref, {
       onRows: (some) => void rows.push(...some.filter((row) => row.userid === userid)),
     });
     // A database that is down says nothing of its users.

@@ -105,7 +105,7 @@ class SyncLoop {
   /** The password files that the domain table names now, before they are read. */
   async #follow({ passwordFiles }: CompiledDomains): Promise<void> {
     const { files, tell } = this.#options;
-    const named = passwordFiles.flatMap(({ type, path }) => (IN_FILES.has(type) ? absolute(path) : []));
+    const named = passwordFiles.flatMap(({ sql, path }) => (sql === undefined ? absolute(path) : []));
     await this.#watch.follow([...files, ...named]);
     const { files: count, directories } = this.#watch;
     if (`${count} ${directories}` !== this.#told) tell({ what: 'watching', files: count, directories });
@@ -139,9 +139,6 @@ class SyncLoop {
     await sleep(time, undefined, { signal: this.#options.signal }).catch(() => {});
   }
 }
-
-/** Of the kinds of tables those that stand in files. */
-const IN_FILES: ReadonlySet<string> = new Set(['textfile', 'htpasswd']);
 
 /** A relative path is relative to where the process was started, for us as for the sync. */
 function absolute(path: string): string {
