@@ -27,6 +27,8 @@ const SYSTEM_PACKAGES = [
   { name: 'mpop', proof: 'mpop', units: [] },
   { name: 'fetchmail', proof: 'fetchmail', units: ['fetchmail.service'] },
   { name: 'curl', proof: 'curl', units: [] },
+  { name: 'postgresql', proof: 'pg_ctlcluster', units: ['postgresql.service'] },
+  { name: 'mariadb-server', proof: 'mariadbd', units: ['mariadb.service'] },
   { name: 'python3', proof: 'python3', units: [] },
   { name: 'openssl', proof: 'openssl', units: [] },
   { name: 'haproxy', proof: 'haproxy', units: ['haproxy.service'] },

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import {
   allImports,
   circles,
+  importedAtOnce,
   importersOf,
   impurities,
   pureFilesOf,
@@ -20,7 +21,9 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MOST_LINES = 300;
 
 /** One file alone knows the package, so that it can be replaced there. */
-const IMPORTED_ONCE = ['ioredis', 'argon2', 'prom-client', 'net-keepalive'];
+const IMPORTED_ONCE = ['ioredis', 'argon2', 'prom-client', 'net-keepalive', 'pg', 'mysql2'];
+/** Few sites have a use for these packages: they are loaded with the first table that needs one. */
+const LOADED_LATE = ['pg', 'mysql2'];
 /** Calls into C: one file for passwords, one for sockets, whose rooms do not know each other. */
 const FOREIGN_CALLS = 'ffi-rs';
 
@@ -56,6 +59,14 @@ describe('the house', () => {
     test(`has at most one file that imports ${name}`, () => {
       const files = importersOf(imports, name);
       assert.ok(files.length <= 1, files.join(', '));
+    });
+  }
+
+  for (const name of LOADED_LATE) {
+    test(`loads ${name} when it is needed`, () => {
+      const [file] = importersOf(imports, name);
+      assert.ok(file !== undefined);
+      assert.deepEqual(importedAtOnce(sources, file), []);
     });
   }
 
@@ -151,6 +162,16 @@ describe('a broken rule is seen', () => {
         'pop3/gone.ts: is not there',
       ],
     );
+  });
+
+  test('a file that is loaded before it is needed', () => {
+    const files = built({
+      'tables/a.ts': "import { x } from './x.ts';",
+      'tables/b.ts': "const { x } = await import('./x.ts');",
+      'tables/c.ts': "import type { X } from './x.ts';",
+      'tables/x.ts': "import pg from 'pg';",
+    });
+    assert.deepEqual(importedAtOnce(files, 'tables/x.ts'), ['tables/a.ts']);
   });
 
   test('a second importer of a package', () => {

@@ -154,6 +154,15 @@ export function impurities(sources: Sources, files: readonly string[]): string[]
   return found;
 }
 
+/** Files that import a file with what starts them, and not by a call when they need it. */
+export function importedAtOnce(sources: Sources, target: string): string[] {
+  const files = [...sources].filter(([file, text]) => {
+    const code = withoutComments(text).replace(CALLED, '');
+    return importsOf(file, code).some((each) => each.target === target && !each.typeOnly);
+  });
+  return files.map(([file]) => file);
+}
+
 /** Files that import a package. */
 export function importersOf(imports: readonly Import[], name: string): string[] {
   const files = imports.filter(({ target }) => target === name || target.startsWith(`${name}/`));
