@@ -56,13 +56,20 @@ export function falseAsOff(value: unknown): unknown {
   return value === false ? 'off' : value;
 }
 
-/** `off`, or the settings of what is then on. */
-export function sectionOrOff<Shape extends z.ZodRawShape>(shape: Shape, description: string) {
+/**
+ * `off`, or the settings of what is then on.
+ * @param standard what it is where nothing is written: `{}` for on with its defaults
+ */
+export function sectionOrOff<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  description: string,
+  standard: 'off' | Record<string, never> = {},
+) {
   const either = z.union([z.literal('off'), section(shape)], { error: 'expected off or settings' });
   return z
     .preprocess((value) => falseAsOff(nullAsEmpty(value)), either)
     .transform((value) => (value === 'off' ? null : value))
-    .prefault({})
+    .prefault(standard)
     .describe(description);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  duration,
   falseAsOff,
   integer,
   ipAddress,
@@ -7,7 +8,9 @@ import {
   network,
   optionalSection,
   path,
+  say,
   section,
+  sectionOrOff,
   tlsMode,
   visible,
 } from './fields.ts';
@@ -15,6 +18,21 @@ import {
 const plaintextAuth = z.union([z.enum(['never', 'always']), z.array(network())], {
   error: 'expected never, always or a list of networks',
 });
+
+const expectedNetworks = say('expected a list of networks', 'those of the load balancers: [192.0.2.0/24]');
+
+/** At least what a lost segment costs (proxy-protocol.txt, 2). */
+const proxyProtocol = sectionOrOff(
+  {
+    from: z
+      .array(network(), { error: expectedNetworks })
+      .min(1, expectedNetworks)
+      .describe('Networks of the load balancers; a connection from elsewhere is closed without a word.'),
+    timeout: duration('5s', '3s', '1m', 'How long the header may take.'),
+  },
+  "For a load balancer in front that sends the PROXY protocol, version 1 or 2: every connection must begin with it, and its addresses are the client's; or off.",
+  'off',
+);
 
 export const listener = section({
   name: label().describe(
@@ -49,6 +67,7 @@ export const listener = section({
     .nullable()
     .default(null)
     .describe("OpenSSL cipher string for TLS 1.2 and below; null for the library's default."),
+  proxy_protocol: proxyProtocol,
 });
 
 const certificate = section({

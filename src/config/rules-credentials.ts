@@ -12,6 +12,13 @@ function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
   const path: Path = ['upstreams', index];
   const findings = upstream.login.mode === 'passthrough' ? [] : sourceRules(upstream.login, path, true);
   const restsOn: Path[] = [[...path, 'host']];
+  if (upstream.xclient && upstream.proxyProtocol !== 'off') {
+    const hint =
+      'keep one: behind a PROXY header the mailstore takes the client for the one that offers XCLIENT';
+    findings.push(
+      wrong([...path, 'xclient'], 'not used with proxy_protocol', hint, [[...path, 'proxy_protocol']]),
+    );
+  }
   if (upstream.tls === 'off' && !isLoopback(upstream.host)) {
     const hint = 'write tls: starttls or implicit, unless the network between is your own';
     findings.push(doubtful([...path, 'tls'], 'passwords and mail go to this host in plain', hint, restsOn));

@@ -11,6 +11,7 @@ export function listenerRules(config: Config): Finding[] {
     ...occupied(config),
     ...certificatesGiven(config),
     ...config.listeners.flatMap(plaintextRules),
+    ...config.listeners.flatMap(balancerRules),
     ...loops(config),
   ];
 }
@@ -65,6 +66,14 @@ function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
   return [
     doubtful(path, 'passwords may cross the network in plain', 'list the networks that it is for', restsOn),
   ];
+}
+
+/** Whoever is trusted to say whose a connection is can be anybody, to the limits, the log and the tables. */
+function balancerRules({ proxyProtocol }: ListenerConfig, index: number): Finding[] {
+  const widest = proxyProtocol?.from.findIndex(({ prefix }) => prefix === 0) ?? -1;
+  if (widest < 0) return [];
+  const path: Path = ['listeners', index, 'proxy_protocol', 'from', widest];
+  return [doubtful(path, 'anybody may say whose a connection is', "list the load balancers' own networks")];
 }
 
 /** An upstream that is one of the listeners would open sessions to itself until nothing is left. */

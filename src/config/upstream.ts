@@ -22,6 +22,19 @@ export const upstream = section({
     .default(null)
     .describe('Name sent and looked for in the certificate; null for the host.'),
   verify: flag(true, 'Whether the certificate must be valid. Without it anybody can pose as the mailstore.'),
+  proxy_protocol: z
+    .preprocess(
+      (value) => (value === null ? 'off' : falseAsOff(value)),
+      z.enum(['off', 'v1', 'v2'], { error: 'expected off, v1 or v2' }),
+    )
+    .prefault('off')
+    .describe(
+      'Begin every connection with a PROXY header that tells the client, before TLS: for a mailstore that is set to read it. off, v1 or v2.',
+    ),
+  xclient: flag(
+    false,
+    'Tell the mailstore the client by XCLIENT, where its greeting offers that, as Dovecot does to trusted networks.',
+  ),
   login: login(),
   timeout: duration('20s', '100ms', '5m', 'One deadline over connect, TLS, greeting and login.'),
 }).transform((value) => ({ ...value, port: value.port ?? (value.tls === 'implicit' ? 995 : 110) }));

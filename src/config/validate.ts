@@ -14,6 +14,7 @@ const STAND_INS: Record<string, unknown> = {
   certificate: '/nowhere',
   key: '/nowhere',
   user: 'nobody',
+  from: ['192.0.2.0/24'],
   listeners: [{}],
   upstreams: [{}],
 };

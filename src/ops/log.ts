@@ -19,6 +19,8 @@ export type SessionRecord = {
   client: Endpoint;
   /** The address that the client connected to. */
   local: Endpoint;
+  /** The load balancer that told both in a PROXY header; null where the client came by itself. */
+  via: Endpoint | null;
   /** The last login name offered, an octet string; null where none was. */
   login: string | null;
   /** Octet string; null before a login was accepted. */
@@ -152,12 +154,13 @@ function count(batch: string): number {
 
 /** The record field by field, so that nothing else that the object holds gets into the log. */
 function shown(record: SessionRecord): object {
-  const { client, local, upstream, tls, durations, octets } = record;
+  const { client, local, via, upstream, tls, durations, octets } = record;
   return {
     id: record.id,
     listener: record.listener,
     client: { address: client.address, port: client.port },
     local: { address: local.address, port: local.port },
+    via: via && { address: via.address, port: via.port },
     login: record.login === null ? null : printableOctets(record.login),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
     upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },

@@ -9,6 +9,8 @@ import {
   LOGIN_RESULTS,
   type LoginReason,
   type LoginResult,
+  NOTICE_RESULTS,
+  type NoticeResult,
   REFUSAL_REASONS,
   type RefusalReason,
   TLS_VERSIONS,
@@ -38,6 +40,8 @@ export interface SessionMetrics {
   connectionClosed(listener: string): void;
   /** A connection closed on arrival; neither opened nor closed is counted for it. */
   connectionRefused(listener: string, reason: RefusalReason): void;
+  /** A load balancer's own connection, which asked for nothing; sessions among them are no `sessionEnded`. */
+  healthCheck(listener: string): void;
   /** `version` is null where the handshake failed. */
   handshake(listener: string, version: string | null, result: HandshakeResult): void;
   /** From null at the session's start; the last call goes to 'closed'. */
@@ -54,6 +58,8 @@ export interface UpstreamMetrics {
   upstreamConnect(upstream: string, seconds: number): void;
   upstreamLogin(upstream: string, seconds: number): void;
   upstreamFailed(upstream: string, reason: UpstreamFailure): void;
+  /** Only where the mailstore is set to be told. */
+  upstreamTold(upstream: string, result: NoticeResult): void;
 }
 
 /** What is asked for when the metrics are read. null: not known, or not in use, and then not shown. */
@@ -188,6 +194,12 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
     ['listener', 'reason'],
     combinations(listeners, REFUSAL_REASONS),
   );
+  const checks = registry.counter(
+    'teapop_proxy_health_checks_total',
+    "Connections of a load balancer's own, told by the PROXY protocol or by their silence.",
+    ['listener'],
+    combinations(listeners),
+  );
   const handshakes = registry.counter(
     'teapop_proxy_tls_handshakes_total',
     'TLS handshakes with clients, by version agreed on and result.',
@@ -203,6 +215,7 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
       open.add(1, listener);
     },
     connectionClosed: (listener: string) => open.add(-1, listener),
+    healthCheck: (listener: string) => checks.add(1, listener),
     connectionRefused: (listener: string, reason: RefusalReason) => refused.add(1, listener, reason),
     handshake: (listener: string, version: string | null, result: HandshakeResult) =>
       handshakes.add(1, listener, version ?? NO_VERSION, result),
@@ -218,6 +231,12 @@ function upstreamMetrics(registry: Registry, upstreams: readonly string[]): Upst
     'Upstream sessions that failed before the hand-over, by cause.',
     ['upstream', 'reason'],
     combinations(upstreams, UPSTREAM_FAILURES),
+  );
+  const notices = registry.counter(
+    'teapop_proxy_upstream_xclient_total',
+    'Logins of which the mailstore was to be told the client by XCLIENT, by result.',
+    ['upstream', 'result'],
+    combinations(upstreams, NOTICE_RESULTS),
   );
   return {
     upstreamConnect: registry.histograms(
@@ -235,6 +254,7 @@ function upstreamMetrics(registry: Registry, upstreams: readonly string[]): Upst
       upstreams,
     ),
     upstreamFailed: (upstream, reason) => failures.add(1, upstream, reason),
+    upstreamTold: (upstream, result) => notices.add(1, upstream, result),
   };
 }
 

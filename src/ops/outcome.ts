@@ -69,7 +69,14 @@ export const END_REASONS = [
 export type EndReason = (typeof END_REASONS)[number];
 
 /** Why a connection was closed before it became a session. */
-export const REFUSAL_REASONS = ['connection-limit', 'draining'] as const;
+export const REFUSAL_REASONS = [
+  'connection-limit',
+  'draining',
+  // Listeners with the PROXY protocol: from nobody who may speak it, without a header in time, with a wrong one.
+  'proxy-untrusted',
+  'proxy-timeout',
+  'proxy-header',
+] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** What can go wrong between the proxy and one mailstore. */
@@ -85,6 +92,10 @@ export const UPSTREAM_FAILURES = [
   'closed',
 ] as const;
 export type UpstreamFailure = (typeof UPSTREAM_FAILURES)[number];
+
+/** What came of telling a mailstore by XCLIENT whose a login is. */
+export const NOTICE_RESULTS = ['taken', 'not-offered', 'refused'] as const;
+export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 
 /** TLS versions as OpenSSL names them. */
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;

@@ -2,6 +2,7 @@ import { fitsInLine, LineBuffer } from './line.ts';
 import { lineOf, REPLY_LIMIT } from './reply.ts';
 import { RESPONSE_LIMIT } from './sasl.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
+import { type ClientNotice, type NoticeResult, offersXclient, xclientLine } from './xclient.ts';
 
 /** How to log in to the mailstore. Octet strings. */
 export type UpstreamPlan = {
@@ -10,6 +11,8 @@ export type UpstreamPlan = {
     | { kind: 'userpass'; user: string; password: string }
     /** SASL PLAIN (RFC 4616). */
     | { kind: 'plain'; authzid: string; authcid: string; password: string };
+  /** Whose login it is, for a mailstore that is to be told by XCLIENT. */
+  client?: ClientNotice;
 };
 
 export type UpstreamEffect =
@@ -21,7 +24,15 @@ export type UpstreamEffect =
   | { do: 'fail'; failure: UpstreamFailure };
 
 /** What the machine waits for; after a failure, what it waited for. Fit for a log line. */
-export type UpstreamStage = 'handshake' | 'greeting' | 'stls' | 'user' | 'challenge' | 'login' | 'done';
+export type UpstreamStage =
+  | 'handshake'
+  | 'greeting'
+  | 'stls'
+  | 'xclient'
+  | 'user'
+  | 'challenge'
+  | 'login'
+  | 'done';
 
 /** A reply line as read. RFC 2449 §4 has 512; banners that name hosts and features are seen to go beyond. */
 export const UPSTREAM_LINE_LIMIT = 2048;
@@ -39,8 +50,12 @@ export class UpstreamLogin {
   stage: UpstreamStage;
   /** From here on the maildrop may be locked: the login must not be tried again on another connection. */
   loginSent = false;
+  /** Settled before the login is sent. */
+  notice: NoticeResult = 'none';
   #startTls: boolean;
   #script: LoginScript | null;
+  readonly #client: ClientNotice | undefined;
+  #takesNotice = false;
   #pending: UpstreamEffect | null = null;
   #lines = new LineBuffer();
   #greeted = false;
@@ -50,6 +65,7 @@ export class UpstreamLogin {
   constructor(plan: UpstreamPlan) {
     this.#startTls = plan.tls === 'starttls';
     this.stage = plan.tls === 'implicit' ? 'handshake' : 'greeting';
+    this.#client = plan.client;
     this.#script = loginScript(plan.login);
     if (this.#script === null) this.#pending = this.#fail('cannot-express');
   }
@@ -67,7 +83,7 @@ export class UpstreamLogin {
     if (this.#failed) return;
     if (this.stage !== 'handshake') throw new Error('secured without startTls');
     // RFC 2595 §4: no second greeting after STLS.
-    if (this.#greeted) this.#pending = this.#login();
+    if (this.#greeted) this.#pending = this.#introduce();
     else this.stage = 'greeting';
   }
 
@@ -91,7 +107,7 @@ export class UpstreamLogin {
   }
 
   #reply(reply: string): UpstreamEffect {
-    if (reply === '-ERR' || reply.startsWith('-ERR ')) return this.#fail(this.#refusal(reply));
+    if (reply === '-ERR' || reply.startsWith('-ERR ')) return this.#refused(reply);
     if (reply === '+OK' || reply.startsWith('+OK ')) return this.#accepted(reply);
     if (reply === '+' || reply.startsWith('+ ')) return this.#challenged();
     return this.#fail(this.stage === 'greeting' ? 'greeting-invalid' : 'reply-invalid');
@@ -103,10 +119,14 @@ export class UpstreamLogin {
     switch (this.stage) {
       case 'greeting':
         this.#greeted = true;
-        return this.#startTls ? this.#send('stls', STLS) : this.#login();
+        this.#takesNotice = offersXclient(reply);
+        return this.#startTls ? this.#send('stls', STLS) : this.#introduce();
       case 'stls':
         this.stage = 'handshake';
         return { do: 'startTls' };
+      case 'xclient':
+        this.notice = 'taken';
+        return this.#login();
       case 'user':
         return this.#sendSecret();
       default:
@@ -118,6 +138,15 @@ export class UpstreamLogin {
   #challenged(): UpstreamEffect {
     if (this.stage !== 'challenge') return this.#fail('unexpected-continuation');
     return this.#lines.length > 0 ? this.#fail('octets-out-of-turn') : this.#sendSecret();
+  }
+
+  /** Before the login, so that a refused one is the client's in the mailstore's log and limits; inside TLS, if any. */
+  #introduce(): UpstreamEffect {
+    if (this.#client === undefined) return this.#login();
+    const line = this.#takesNotice ? xclientLine(this.#client) : null;
+    if (line !== null) return this.#send('xclient', line);
+    this.notice = 'not-offered';
+    return this.#login();
   }
 
   #login(): UpstreamEffect {
@@ -152,6 +181,13 @@ export class UpstreamLogin {
   #outOfTurn(): UpstreamFailure {
     if (this.stage === 'greeting') return 'octets-after-greeting';
     return this.stage === 'stls' ? 'octets-before-tls' : 'octets-out-of-turn';
+  }
+
+  #refused(reply: string): UpstreamEffect {
+    if (this.stage !== 'xclient') return this.#fail(this.#refusal(reply));
+    if (this.#lines.length > 0) return this.#fail(this.#outOfTurn());
+    this.notice = 'refused';
+    return this.#login();
   }
 
   #refusal(reply: string): UpstreamFailure {

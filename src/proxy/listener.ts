@@ -1,4 +1,5 @@
 import type { Metrics } from '../ops/metrics.ts';
+import type { RefusalReason } from '../ops/outcome.ts';
 import type { AuthorizationPolicy } from '../pop3/capability.ts';
 import { SHUTTING_DOWN, TOO_MANY_CONNECTIONS } from '../pop3/reply.ts';
 import type {
@@ -10,7 +11,9 @@ import type {
   ServerTls,
 } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
+import { closeSilently, type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
 import type { LoginServices } from './login.ts';
+import { Seldom } from './seldom.ts';
 import { Session } from './session.ts';
 
 /** Bounds for clients; durations in milliseconds. */
@@ -33,6 +36,8 @@ export type ListenerPolicy = {
   /** The certificates in use now: a reload changes the answer. Called only where there is TLS. */
   serverTls(): ServerTls;
   plaintextAllowed(clientAddress: string): boolean;
+  /** Null where connections come from clients themselves. */
+  proxyProtocol: ProxyProtocol | null;
   authorization: AuthorizationPolicy;
 };
 
@@ -54,6 +59,9 @@ const REFUSAL_MS = 2000;
 export class SessionSet {
   readonly #services: ProxyServices;
   readonly #sessions = new Set<Session>();
+  /** Connections that have not said yet whose they are. */
+  readonly #strangers = new Set<Introduction>();
+  readonly #refusals = new Seldom();
   #draining = false;
   #empty: (() => void) | null = null;
 
@@ -79,6 +87,8 @@ export class SessionSet {
    */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
+    for (const stranger of this.#strangers) stranger.cancel();
+    this.#strangers.clear();
     for (const session of this.#sessions) session.drain();
     if (this.#sessions.size === 0) return;
     const empty = new Promise<void>((resolve) => {
@@ -89,18 +99,56 @@ export class SessionSet {
     clearTimeout(cutOff);
   }
 
-  /** Cuts off every session at once. */
+  /** Cuts off every session; a client that has not logged in gets its last line first. */
   abort(): void {
     for (const session of this.#sessions) session.abort();
   }
 
   #accept(connection: Connection, policy: ListenerPolicy): void {
-    if (this.#draining) this.#refuse(connection, policy, 'draining');
-    else if (this.#sessions.size >= this.#services.limits.connections)
+    const { proxyProtocol } = policy;
+    if (proxyProtocol !== null && !proxyProtocol.trusts(connection.remoteAddress)) {
+      this.#turnAway(connection, policy, 'proxy-untrusted');
+      closeSilently(connection);
+    } else if (this.#draining) this.#refuse(connection, policy, 'draining');
+    else if (this.#sessions.size + this.#strangers.size >= this.#services.limits.connections)
       this.#refuse(connection, policy, 'connection-limit');
-    else {
-      this.#sessions.add(new Session(connection, policy, this.#services, (session) => this.#gone(session)));
-    }
+    else if (proxyProtocol === null) this.#begin(connection, policy, null);
+    else this.#askWhose(connection, policy, proxyProtocol.timeoutMs);
+  }
+
+  #begin(connection: Connection, policy: ListenerPolicy, introduced: Introduced | null): void {
+    this.#sessions.add(
+      new Session(connection, policy, this.#services, introduced, (session) => this.#gone(session)),
+    );
+  }
+
+  #askWhose(connection: Connection, policy: ListenerPolicy, timeoutMs: number): void {
+    const { wheel, metrics } = this.#services;
+    const stranger = new Introduction(connection, timeoutMs, wheel, {
+      introduced: (how) => {
+        this.#strangers.delete(stranger);
+        this.#begin(connection, policy, how);
+      },
+      failed: (why) => {
+        this.#strangers.delete(stranger);
+        if (why.reason === 'nothing-said') metrics.healthCheck(policy.name);
+        else this.#turnAway(connection, policy, why.reason, why.detail);
+      },
+    });
+    this.#strangers.add(stranger);
+  }
+
+  /** Counts each connection that does not keep to the PROXY protocol, and logs one of them now and then. */
+  #turnAway(connection: Connection, policy: ListenerPolicy, reason: RefusalReason, detail = ''): void {
+    const { metrics, log, wheel } = this.#services;
+    metrics.connectionRefused(policy.name, reason);
+    const unlogged = this.#refusals.happened(`${policy.name} ${reason}`, wheel.now);
+    if (unlogged === null) return;
+    const { remoteAddress: address, remotePort: port } = connection;
+    log.event('warn', 'connection-refused', {
+      listener: policy.name,
+      ...{ address, port, reason, detail, unlogged },
+    });
   }
 
   /** On an implicit TLS port a plain line would be noise: there the connection is closed without a word. */

@@ -3,6 +3,7 @@ import type { Log } from '../ops/log.ts';
 import type { LoginReason } from '../ops/outcome.ts';
 import type { LoginOutcome } from '../pop3/effect.ts';
 import type { Credentials } from '../pop3/sasl.ts';
+import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
 import {
@@ -12,7 +13,10 @@ import {
   UpstreamOpening,
   type UpstreamServices,
 } from './opening.ts';
+import { writeHeader } from './proxy-header-writer.ts';
 import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
+import type { Seldom } from './seldom.ts';
+import type { SessionClient } from './session-report.ts';
 import { couldNameMaster, loginPlan, type Upstream } from './upstream.ts';
 
 export type LoginServices = UpstreamServices & {
@@ -22,6 +26,8 @@ export type LoginServices = UpstreamServices & {
   /** From the start of a login to the answer that refuses it, in milliseconds; one for all causes. */
   failureDelayMs: number;
   log: Log;
+  /** When a mailstore was last said not to take XCLIENT. */
+  untold: Seldom;
 };
 
 /** How a login came out: what the client is told, what is counted, and the upstream session where there is one. */
@@ -38,7 +44,7 @@ export type LoginFacts = {
   timings: Timings;
   account: Account | null;
   upstream: Upstream | null;
-  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null }) | null;
+  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null; notice: NoticeResult }) | null;
 };
 
 export type LoginEvents = {
@@ -53,6 +59,7 @@ export class Login {
   readonly facts: LoginFacts;
   readonly #services: LoginServices;
   readonly #credentials: Credentials;
+  readonly #client: SessionClient;
   readonly #events: LoginEvents;
   readonly #startedAt = performance.now();
   readonly #delay = new Deadline(() => this.#finish({ result: 'rejected' }, this.#reason));
@@ -60,12 +67,10 @@ export class Login {
   #opening: UpstreamOpening | null = null;
   readonly #abort = new AbortController();
 
-  /**
-   * @param localAddress the address that the client connected to
-   */
-  constructor(services: LoginServices, credentials: Credentials, localAddress: string, events: LoginEvents) {
+  constructor(services: LoginServices, credentials: Credentials, client: SessionClient, events: LoginEvents) {
     this.#services = services;
     this.#credentials = credentials;
+    this.#client = client;
     this.#events = events;
     this.facts = {
       user: credentials.user,
@@ -74,7 +79,7 @@ export class Login {
       upstream: null,
       opened: null,
     };
-    this.#decide(localAddress);
+    this.#decide(client.local.address);
   }
 
   /** The client is gone: nothing more is asked of anybody. */
@@ -124,14 +129,19 @@ export class Login {
     this.#events.connecting();
     const { password } = this.#credentials;
     const plan = loginPlan(upstream, account.localUser, password, account.upstreamChecks);
-    this.#opening = new UpstreamOpening(upstream, plan, this.#services, (result) =>
+    const { remote, session } = this.#client;
+    if (upstream.xclient) plan.client = { ...remote, session };
+    const { proxyProtocol } = upstream;
+    const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
+    this.#opening = new UpstreamOpening(upstream, plan, header, this.#services, (result) =>
       this.#opened(result, account.upstreamChecks),
     );
   }
 
   #opened(result: OpenResult, upstreamChecks: boolean): void {
-    const { address, connectMs, loginMs } = result;
-    this.facts.opened = { address, connectMs, loginMs, failure: result.ok ? null : result.failure };
+    const { address, connectMs, loginMs, notice } = result;
+    this.facts.opened = { address, connectMs, loginMs, notice, failure: result.ok ? null : result.failure };
+    if (notice === 'not-offered' || notice === 'refused') this.#warnUntold(notice);
     if (result.ok) {
       const { connection, reply, rest } = result;
       this.#finish({ result: 'accepted', reply }, 'none', { connection, rest });
@@ -153,6 +163,21 @@ export class Login {
       port,
       failure,
       detail,
+    });
+  }
+
+  /** Its log and its limits by address go wrong, no login does: said now and then is enough. */
+  #warnUntold(result: NoticeResult): void {
+    const { name, port } = this.facts.upstream!;
+    const unlogged = this.#services.untold.happened(name, this.#services.wheel.now);
+    if (unlogged === null) return;
+    const { address } = this.facts.opened!;
+    this.#services.log.event('warn', 'xclient-not-taken', {
+      upstream: name,
+      address,
+      port,
+      result,
+      unlogged,
     });
   }
 

@@ -1,5 +1,6 @@
 import type { UpstreamFailure } from '../pop3/upstream-failure.ts';
 import { UpstreamLogin, type UpstreamPlan } from '../pop3/upstream-login.ts';
+import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection, ConnectionHandler, Transport, TransportError } from '../transport/transport.ts';
 import { Deadline, type DeadlineWheel } from './deadlines.ts';
 import type { Resolver } from './resolver.ts';
@@ -16,7 +17,7 @@ export type ConnectFailure =
   | 'certificate-invalid'
   | 'login-timeout';
 
-export type OpenResult = OpenTimes & { address: string | null } & (
+export type OpenResult = OpenTimes & { address: string | null; notice: NoticeResult } & (
     | {
         ok: true;
         connection: Connection;
@@ -40,6 +41,7 @@ export type UpstreamServices = {
 /** Opens one logged-in session at a mailstore, under one deadline. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
   readonly #upstream: Upstream;
+  readonly #header: Uint8Array | null;
   readonly #services: UpstreamServices;
   readonly #done: (result: OpenResult) => void;
   readonly #deadline = new Deadline(() => this.#expired());
@@ -54,13 +56,16 @@ export class UpstreamOpening {
   #loss = '';
   #over = false;
 
+  /** @param header what goes before all else, TLS included; null for nothing */
   constructor(
     upstream: Upstream,
     plan: UpstreamPlan,
+    header: Uint8Array | null,
     services: UpstreamServices,
     done: (result: OpenResult) => void,
   ) {
     this.#upstream = upstream;
+    this.#header = header;
     this.#services = services;
     this.#done = done;
     this.#machine = new UpstreamLogin(plan);
@@ -110,6 +115,7 @@ export class UpstreamOpening {
     this.#connectedAt = performance.now();
     const left = this.#startedAt + this.#upstream.timeoutMs - this.#connectedAt;
     this.#services.wheel.set(this.#deadline, left);
+    if (this.#header !== null) connection.write(this.#header);
     if (this.#upstream.tls === 'implicit') connection.startTls(this.#upstream.clientTls!);
   }
 
@@ -181,14 +187,18 @@ export class UpstreamOpening {
   #succeed(reply: Uint8Array, rest: Uint8Array): void {
     this.#stop();
     const connection = this.#connection!;
-    this.#done({ ok: true, connection, reply, rest, address: this.#address, ...this.#times() });
+    this.#done({ ok: true, connection, reply, rest, ...this.#facts() });
   }
 
   #fail(failure: OpenFailure, detail: string): void {
     if (this.#over) return;
     this.#stop();
     this.#abandon();
-    this.#done({ ok: false, failure, detail, address: this.#address, ...this.#times() });
+    this.#done({ ok: false, failure, detail, ...this.#facts() });
+  }
+
+  #facts(): OpenTimes & { address: string | null; notice: NoticeResult } {
+    return { address: this.#address, notice: this.#machine.notice, ...this.#times() };
   }
 
   #times(): OpenTimes {

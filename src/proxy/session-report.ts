@@ -3,9 +3,13 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { EndReason, LoginReason, LoginResult } from '../ops/outcome.ts';
 import type { Phase } from '../ops/phase.ts';
 import type { CommandName } from '../pop3/command.ts';
-import type { Connection, TlsSession } from '../transport/transport.ts';
+import type { Connection, Ends, TlsSession } from '../transport/transport.ts';
+import type { Introduced } from './introduction.ts';
 import type { LoginEnd, LoginFacts } from './login.ts';
 import { countedFailure } from './reasons.ts';
+
+/** Whose a session is: both ends as the client sees them, and the session's name in the log. */
+export type SessionClient = Ends & { session: string };
 
 /** What the log and the metrics are told of one session. Nothing here decides anything. */
 export class SessionReport {
@@ -13,6 +17,9 @@ export class SessionReport {
   end: EndReason | null = null;
   readonly #connection: Connection;
   readonly #listener: string;
+  readonly #via: SessionRecord['via'];
+  /** The load balancer's own: a health check, unless somebody logs in. */
+  readonly #balancers: boolean;
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #startedAt = performance.now();
@@ -24,14 +31,31 @@ export class SessionReport {
   #reason: LoginReason = 'none';
   #counted = { toClient: 0, toUpstream: 0 };
 
-  constructor(connection: Connection, listener: string, services: { metrics: Metrics; log: Log }) {
+  constructor(
+    connection: Connection,
+    listener: string,
+    services: { metrics: Metrics; log: Log },
+    introduced: Pick<Introduced, 'via' | 'own'> | null,
+  ) {
     this.#connection = connection;
+    this.#via = introduced?.via ?? null;
+    this.#balancers = introduced?.own === true;
     this.#listener = listener;
     this.#metrics = services.metrics;
     this.#log = services.log;
     this.#id = nextId();
     this.#metrics.connectionOpened(listener);
     this.#metrics.phase(null, 'authorization');
+  }
+
+  /** Whose the session is, as a mailstore may be told. */
+  get client(): SessionClient {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#connection;
+    return {
+      remote: { address: remoteAddress, port: remotePort },
+      local: { address: localAddress, port: localPort },
+      session: this.#id,
+    };
   }
 
   get phase(): Phase {
@@ -50,7 +74,8 @@ export class SessionReport {
 
   handshakeFailed(end: 'handshake-failed' | 'handshake-timeout' | 'client-lost'): void {
     this.end = end;
-    this.#metrics.handshake(this.#listener, null, end === 'handshake-timeout' ? 'timeout' : 'failed');
+    if (!this.#balancers)
+      this.#metrics.handshake(this.#listener, null, end === 'handshake-timeout' ? 'timeout' : 'failed');
   }
 
   /** A fault of the proxy's own: where it is, and in which session. */
@@ -89,12 +114,16 @@ export class SessionReport {
     if (toUpstream > 0) this.#metrics.octets('to-upstream', toUpstream);
   }
 
-  /** The one line of the session. To be called once, last. */
+  /** The one line of the session; none for a health check. To be called once, last. */
   close(attempts: number, command: CommandName | null): void {
     const { octetsOut, octetsIn } = this.#connection;
     this.transferred(octetsOut - this.#counted.toClient, octetsIn - this.#counted.toUpstream);
     this.enter('closed');
     this.#metrics.connectionClosed(this.#listener);
+    if (this.#balancers && this.#facts === null && this.end !== 'internal') {
+      this.#metrics.healthCheck(this.#listener);
+      return;
+    }
     this.#metrics.sessionEnded(this.end ?? 'internal');
     this.#log.session(this.#record(attempts, command));
   }
@@ -103,6 +132,7 @@ export class SessionReport {
     this.#metrics.lookup(timings.lookup / 1000);
     if (timings.verify > 0) this.#metrics.verify(timings.verify / 1000);
     if (upstream === null || opened === null) return;
+    if (opened.notice !== 'none') this.#metrics.upstreamTold(upstream.name, opened.notice);
     if (opened.connectMs !== null) this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
     if (opened.failure === null) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
     // A wrong password that the mailstore was asked to check is no failure of the mailstore's.
@@ -112,13 +142,15 @@ export class SessionReport {
 
   #record(attempts: number, command: CommandName | null): SessionRecord {
     const connection = this.#connection;
+    const { remote, local } = this.client;
     const facts = this.#facts;
     const opened = facts?.opened ?? null;
     return {
       id: this.#id,
       listener: this.#listener,
-      client: { address: connection.remoteAddress, port: connection.remotePort },
-      local: { address: connection.localAddress, port: connection.localPort },
+      client: remote,
+      local,
+      via: this.#via,
       login: facts?.user ?? null,
       localUser: facts?.account?.localUser ?? null,
       upstream: facts?.upstream

@@ -3,14 +3,16 @@ import { Authorization, BUFFERED_LIMIT } from '../pop3/authorization.ts';
 import type { Effect } from '../pop3/effect.ts';
 import { SHUTTING_DOWN, TIMED_OUT } from '../pop3/reply.ts';
 import type { Credentials } from '../pop3/sasl.ts';
-import type { Connection, ConnectionHandler, TransportError } from '../transport/transport.ts';
+import type { Connection, TransportError } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
+import type { Introduced } from './introduction.ts';
 import { keepAliveLater } from './late-keepalive.ts';
 import type { ListenerPolicy, ProxyServices } from './listener.ts';
 import { Login, type LoginEnd, type OpenedUpstream } from './login.ts';
 import { Patience } from './patience.ts';
 import { endOfClose, endOfRelay } from './reasons.ts';
 import { Relay } from './relay.ts';
+import { SESSION_HANDLER } from './session-handler.ts';
 import { SessionReport } from './session-report.ts';
 
 /** How long a client may take to close its side after the proxy's last line. */
@@ -41,11 +43,15 @@ export class Session {
   /** The proxy stops: a login that fails from now on was the last one. */
   #draining = false;
 
-  /** @param gone called once, when the session is over and logged */
+  /**
+   * @param introduced by a PROXY header, where the listener has it: the connection tells the client's addresses
+   * @param gone called once, when the session is over and logged
+   */
   constructor(
     connection: Connection,
     listener: ListenerPolicy,
     services: ProxyServices,
+    introduced: Introduced | null,
     gone: (session: Session) => void,
   ) {
     this.#connection = connection;
@@ -53,7 +59,7 @@ export class Session {
     this.#services = services;
     this.#gone = gone;
     this.#patience = new Patience(services.limits, services.wheel.now);
-    this.#report = new SessionReport(connection, listener.name, services);
+    this.#report = new SessionReport(connection, listener.name, services, introduced);
     this.#machine = new Authorization(listener.authorization, {
       tls: listener.tls === 'implicit',
       plaintextAllowed: listener.plaintextAllowed(connection.remoteAddress),
@@ -61,9 +67,10 @@ export class Session {
     connection.context = this;
     connection.handler = SESSION_HANDLER;
     this.guard(() => {
-      if (listener.tls === 'implicit') this.#startTls();
+      if (listener.tls === 'implicit') this.#startTls(introduced?.unread);
       else this.#reply(this.#machine.greet());
       this.#arm();
+      if (listener.tls !== 'implicit' && introduced !== null) this.received(introduced.unread);
     });
   }
 
@@ -130,9 +137,9 @@ export class Session {
     this.#over();
   }
 
-  #startTls(): void {
+  #startTls(unread?: Uint8Array): void {
     this.#patience.handshakeBegins(this.#services.wheel.now);
-    this.#connection.startTls(this.#listener.serverTls());
+    this.#connection.startTls(this.#listener.serverTls(), unread);
   }
 
   /** Runs what the machine wants done, until it waits for something. */
@@ -183,7 +190,7 @@ export class Session {
 
   #authenticate(credentials: Credentials): void {
     this.#report.enter('authenticating');
-    this.#login = new Login(this.#services, credentials, this.#connection.localAddress, {
+    this.#login = new Login(this.#services, credentials, this.#report.client, {
       connecting: () => this.#report.enter('connecting'),
       ended: (end) => this.guard(() => this.#settle(end)),
     });
@@ -283,17 +290,3 @@ export class Session {
     this.#gone(this);
   }
 }
-
-function guarded(connection: Connection, step: (session: Session) => void): void {
-  const session = connection.context as Session;
-  session.guard(() => step(session));
-}
-
-const SESSION_HANDLER: ConnectionHandler = {
-  opened() {},
-  received: (connection, octets) => guarded(connection, (session) => session.received(octets)),
-  drained: (connection) => guarded(connection, (session) => session.drained()),
-  ended: (connection) => guarded(connection, (session) => session.ended()),
-  secured: (connection) => guarded(connection, (session) => session.secured()),
-  closed: (connection, error) => guarded(connection, (session) => session.closed(error)),
-};

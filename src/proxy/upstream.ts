@@ -20,6 +20,10 @@ export type Upstream = {
   tls: 'off' | 'starttls' | 'implicit';
   clientTls: ClientTls | null;
   login: LoginMode;
+  /** The version of the PROXY header that every connection begins with, before TLS too; null for none. */
+  proxyProtocol: 'v1' | 'v2' | null;
+  /** Whether the mailstore is told of the client by XCLIENT, where it offers that. */
+  xclient: boolean;
   /** One deadline over resolving, connect, TLS, greeting and login. */
   timeoutMs: number;
 };

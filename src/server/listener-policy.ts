@@ -1,5 +1,6 @@
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import { type AuthorizationPolicy, authorizationPolicy } from '../pop3/capability.ts';
+import type { ProxyProtocol } from '../proxy/introduction.ts';
 import type { ListenerPolicy } from '../proxy/listener.ts';
 import type { ListenerCertificates } from './certificates.ts';
 import { networkTest } from './networks.ts';
@@ -17,8 +18,13 @@ export function listenerPolicy(
     tls: listener.tls,
     serverTls: () => certificates.of(listener.name),
     plaintextAllowed: plaintextRule(listener.plaintextAuth),
+    proxyProtocol: proxyProtocol(listener),
     authorization: authorization(listener, config),
   };
+}
+
+function proxyProtocol({ proxyProtocol: config }: ListenerConfig): ProxyProtocol | null {
+  return config && { trusts: networkTest(config.from), timeoutMs: config.timeout };
 }
 
 function authorization(listener: ListenerConfig, { limits }: Config): AuthorizationPolicy {

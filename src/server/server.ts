@@ -9,6 +9,7 @@ import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
 import { Resolver } from '../proxy/resolver.ts';
+import { Seldom } from '../proxy/seldom.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
 import { openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
@@ -146,6 +147,7 @@ export class Server {
       failureDelayMs: config.limits.failureDelay,
       metrics: this.#metrics,
       log,
+      untold: new Seldom(),
       keepAlive: keepAliveOf(config),
       limits: {
         loginMs: config.limits.loginTime,

@@ -29,9 +29,11 @@ export function loadUpstreams(
 ): Promise<Upstream[]> {
   return Promise.all(
     config.upstreams.map(async (upstream): Promise<Upstream> => {
-      const { name, host, port, tls, timeout } = upstream;
+      const { name, host, port, tls, xclient, timeout } = upstream;
+      const proxyProtocol = upstream.proxyProtocol === 'off' ? null : upstream.proxyProtocol;
       const clientTls = tls === 'off' ? null : await clientContext(upstream, transport);
-      return { name, host, port, tls, clientTls, login: loginMode(upstream, password), timeoutMs: timeout };
+      const login = loginMode(upstream, password);
+      return { name, host, port, tls, clientTls, login, proxyProtocol, xclient, timeoutMs: timeout };
     }),
   );
 }

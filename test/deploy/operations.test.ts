@@ -70,6 +70,7 @@ test('the fields of a session are those of its line', async () => {
     listener: 'pop3',
     client: { address: '192.0.2.1', port: 1 },
     local: { address: '192.0.2.2', port: 110 },
+    via: null,
     login: null,
     localUser: null,
     upstream: null,

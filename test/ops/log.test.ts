@@ -9,6 +9,7 @@ const RECORD: SessionRecord = {
   listener: 'pop3s',
   client: { address: '192.0.2.7', port: 50123 },
   local: { address: '198.51.100.1', port: 995 },
+  via: { address: '203.0.113.5', port: 33000 },
   login: 'john@acme.com',
   localUser: 'johnacme',
   upstream: { name: 'mailstore', address: '198.51.100.9', port: 110 },
@@ -43,6 +44,7 @@ test('a session is one line with every field in its place', async () => {
       listener: 'pop3s',
       client: { address: '192.0.2.7', port: 50123 },
       local: { address: '198.51.100.1', port: 995 },
+      via: { address: '203.0.113.5', port: 33000 },
       login: 'john@acme.com',
       local_user: 'johnacme',
       upstream: { name: 'mailstore', address: '198.51.100.9', port: 110 },
@@ -60,10 +62,10 @@ test('a session is one line with every field in its place', async () => {
 
 test('a session that came to nothing has nulls', async () => {
   const { log, lines } = logged();
-  log.session({ ...RECORD, login: null, localUser: null, upstream: null, tls: null, command: null });
+  log.session({ ...RECORD, via: null, login: null, localUser: null, upstream: null, tls: null, command: null });
   await log.flush();
-  const { login, local_user, upstream, tls, command } = lines()[0];
-  assert.deepEqual([login, local_user, upstream, tls, command], [null, null, null, null, null]);
+  const { via, login, local_user, upstream, tls, command } = lines()[0];
+  assert.deepEqual([via, login, local_user, upstream, tls, command], [null, null, null, null, null, null]);
 });
 
 test('a login name can neither end nor forge a line', async () => {

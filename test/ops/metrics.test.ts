@@ -62,6 +62,8 @@ test('connections are counted by listener', async () => {
   subject.connectionOpened('pop3');
   subject.connectionClosed('pop3');
   subject.connectionRefused('pop3s', 'connection-limit');
+  subject.connectionRefused('pop3', 'proxy-untrusted');
+  subject.healthCheck('pop3');
   const found = await samples(subject);
   assert.equal(found.get('teapop_proxy_connections_accepted_total{listener="pop3"}'), 2);
   assert.equal(found.get('teapop_proxy_connections{listener="pop3"}'), 1);
@@ -70,6 +72,11 @@ test('connections are counted by listener', async () => {
     found.get('teapop_proxy_connections_refused_total{listener="pop3s",reason="connection-limit"}'),
     1,
   );
+  assert.equal(
+    found.get('teapop_proxy_connections_refused_total{listener="pop3",reason="proxy-untrusted"}'),
+    1,
+  );
+  assert.equal(found.get('teapop_proxy_health_checks_total{listener="pop3"}'), 1);
 });
 
 test('a session is in one phase at a time and in none at its end', async () => {
@@ -94,6 +101,7 @@ test('logins, ends, handshakes and upstream failures are counted by cause', asyn
   subject.handshake('pop3', 'TLSv1.3', 'ok');
   subject.handshake('pop3s', null, 'timeout');
   subject.upstreamFailed('archive', 'certificate');
+  subject.upstreamTold('archive', 'not-offered');
   const found = await samples(subject);
   for (const name of [
     'teapop_proxy_logins_total{result="rejected",reason="wrong-password"}',
@@ -101,6 +109,7 @@ test('logins, ends, handshakes and upstream failures are counted by cause', asyn
     'teapop_proxy_tls_handshakes_total{listener="pop3",version="TLSv1.3",result="ok"}',
     'teapop_proxy_tls_handshakes_total{listener="pop3s",version="none",result="timeout"}',
     'teapop_proxy_upstream_failures_total{upstream="archive",reason="certificate"}',
+    'teapop_proxy_upstream_xclient_total{upstream="archive",result="not-offered"}',
   ])
     assert.equal(found.get(name), 1, name);
 });

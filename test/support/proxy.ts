@@ -4,8 +4,10 @@ import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
 import { authorizationPolicy } from '../../src/pop3/capability.ts';
 import type { Credentials } from '../../src/pop3/sasl.ts';
 import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
+import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
 import { Resolver } from '../../src/proxy/resolver.ts';
+import { Seldom } from '../../src/proxy/seldom.ts';
 import type { LoginMode, Upstream } from '../../src/proxy/upstream.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Listener, ServerTls, Transport } from '../../src/transport/transport.ts';
@@ -28,6 +30,7 @@ export type TestProxyOptions = {
   decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
   tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
   plaintext?: boolean;
+  proxyProtocol?: ProxyProtocol;
   limits?: Partial<Limits>;
   failureDelayMs?: number;
   transport?: Transport;
@@ -55,6 +58,9 @@ export type SessionLine = {
   event: string;
   login: string | null;
   local_user: string | null;
+  client: { address: string; port: number };
+  local: { address: string; port: number };
+  via: { address: string; port: number } | null;
   result: string;
   reason: string;
   end: string;
@@ -95,6 +101,8 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     tls: 'off',
     clientTls: null,
     login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
+    proxyProtocol: null,
+    xclient: false,
     timeoutMs: 5_000,
     ...options.upstream,
   };
@@ -111,6 +119,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     failureDelayMs: options.failureDelayMs ?? 0,
     metrics,
     log,
+    untold: new Seldom(),
     keepAlive: null,
     limits: { ...LIMITS, ...options.limits },
   });
@@ -154,6 +163,7 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
     plaintextAllowed: () => plaintext,
+    proxyProtocol: options.proxyProtocol ?? null,
     authorization: authorizationPolicy({
       banner: 'ready',
       capabilities: ['TOP', 'UIDL', 'PIPELINING'],
