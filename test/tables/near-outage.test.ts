@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { FIELD_META, FIELD_STAMP } from '../../src/tables/redis-keys.ts';
 import type { Command } from '../../src/tables/redis-link.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
-import { mailboxOf, type Near, nearSite } from '../support/near.ts';
+import { mailboxOf, NEAR_DOMAINS, type Near, nearSite } from '../support/near.ts';
 import { pause } from '../support/ports.ts';
 import { until } from '../support/process.ts';
 
@@ -134,10 +134,11 @@ describe('with Redis frozen', () => {
   });
 });
 
-describe('with the feed broken and Redis answering', () => {
-  const isPoll = ([, , first, second, ...more]: Command) =>
-    first === FIELD_STAMP && second === FIELD_META && more.length === 0;
+/** What the feed asks, and the status. */
+const isPoll = ([, , first, second, ...more]: Command) =>
+  first === FIELD_STAMP && second === FIELD_META && more.length === 0;
 
+describe('with the feed broken and Redis answering', () => {
   test('each login asks Redis, so that no change is missed', async () => {
     const { near, feed, link } = await it.open({ nudged: false, trust: TRUST });
     assert.equal(await mailboxOf(near, 'john@acme.com'), 'box');
@@ -155,6 +156,27 @@ describe('with the feed broken and Redis answering', () => {
     assert.equal(feed.edition?.generation, 2);
     assert.equal(await mailboxOf(near, 'john@acme.com'), 'moved');
   });
+});
+
+test('what Redis has contradicted is not served when it is gone, though the feed never told of it', async () => {
+  const { near, feed, link } = await it.open({ nudged: false, trust: TRUST });
+  const read = async () => {
+    const [[entry] = []] = await near.domainEntries(['acme.com']);
+    return near.userRows(entry!.table!, 'john', entry!.generation);
+  };
+  await mailboxOf(near, 'otto@other.org');
+  await read();
+  const [[before] = []] = await near.domainEntries(['acme.com']);
+  link.loses = isPoll;
+  await until('rows are not trusted any more', () => !feed.trusted);
+  it.site.write('users', 'john:pw:moved\n');
+  it.site.write('teapop.passwd', NEAR_DOMAINS.replace('/m:', '/new:'));
+  await it.sync();
+  assert.equal((await read())[0]!.mailbox, 'moved');
+  link.loses = () => true;
+  assert.equal(await mailboxOf(near, 'otto@other.org'), 'otto');
+  await assert.rejects(near.domainEntries(['acme.com']), TablesUnavailable);
+  await assert.rejects(near.userRows(before!.table!, 'john', before!.generation), TablesUnavailable);
 });
 
 test('a Redis that lost the tables is taken for one that is gone', async () => {
