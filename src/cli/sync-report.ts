@@ -1,4 +1,5 @@
 import { printableOctets } from '../ops/printable.ts';
+import { SyncRefused } from '../tables/loss.ts';
 import type { Diagnostic } from '../tables/model.ts';
 import type { DomainChange, PublishReport, TableChange } from '../tables/publication.ts';
 import type { CommandIo } from './io.ts';
@@ -44,14 +45,19 @@ export function jsonReport(report: PublishReport, diagnostics: readonly Diagnost
       removed: report.removedTables.map(({ path, users }) => ({ path: printableOctets(path), users })),
     },
     changes: report.domainChanges.map((change) => ({ ...change, domain: printableOctets(change.domain) })),
-    diagnostics: diagnostics.map((each) => ({ ...each, file: printableOctets(each.file) })),
+    diagnostics: diagnostics.map(shownFile),
   };
   return `${JSON.stringify(value)}\n`;
 }
 
 /** Tells why there was no effect, in JSON where a program waits for it. */
-export function tellFailure({ name, message }: Error, json: boolean, io: CommandIo): void {
-  if (json) io.out(`${JSON.stringify({ status: 'failed', error: name, message })}\n`);
+export function tellFailure(error: Error, json: boolean, io: CommandIo): void {
+  const { name, message } = error;
+  const diagnostics = error instanceof SyncRefused ? error.diagnostics : [];
+  if (json) {
+    const value = { status: 'failed', error: name, message, diagnostics: diagnostics.map(shownFile) };
+    io.out(`${JSON.stringify(value)}\n`);
+  } else for (const diagnostic of diagnostics) io.err(`${shownDiagnostic(diagnostic)}\n`);
   io.err(`sync: ${message}\n`);
 }
 
@@ -116,6 +122,10 @@ function shownTable({ path, movedFrom, names, id: _, ...numbers }: TableChange) 
       removed: names.removed.map(printableOctets),
     },
   };
+}
+
+function shownFile(diagnostic: Diagnostic): Diagnostic {
+  return { ...diagnostic, file: printableOctets(diagnostic.file) };
 }
 
 /** A blank name would not be seen. */

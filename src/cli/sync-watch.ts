@@ -64,6 +64,7 @@ function eventLog(log: Log): (event: LoopEvent) => void {
         return;
       case 'refused':
         log.event('error', 'sync-refused', { detail: event.detail });
+        diagnostics(event.diagnostics);
         return;
       case 'failed':
         log.event('error', 'sync-failed', { detail: event.detail, retry_in: event.retryIn });

@@ -1,9 +1,17 @@
 import { quote } from './diagnostics.ts';
+import type { Diagnostic } from './model.ts';
 import type { DomainChange } from './publication.ts';
 
 /** Thrown where publishing would lock out users whose file is merely gone or out of reach, or too many of them. */
 export class SyncRefused extends Error {
   override name = 'SyncRefused';
+  /** What is wrong with the files, which may be why. */
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(message: string, diagnostics: readonly Diagnostic[] = []) {
+    super(message);
+    this.diagnostics = diagnostics;
+  }
 }
 
 /** What a publication would lose of what is published. */
@@ -12,6 +20,8 @@ export type Loss = {
   domains: { lost: number; of: number };
   /** Of the domains that lose something. */
   changes: readonly DomainChange[];
+  /** What is known to be wrong with the files. */
+  diagnostics: readonly Diagnostic[];
 };
 
 /** Domains that a refusal names: enough to see which file it is. */
@@ -34,7 +44,7 @@ export function refuseAbsence(path: string, users: number, why: string | null = 
  * @param maxLoss share of the users, and of the domains, from 0 to 1
  * @throws SyncRefused where more is lost
  */
-export function refuseLoss({ users, domains, changes }: Loss, maxLoss: number): void {
+export function refuseLoss({ users, domains, changes, diagnostics }: Loss, maxLoss: number): void {
   const exceeds = ({ lost, of }: Loss['users']) => lost > of * maxLoss;
   if (!exceeds(users) && !exceeds(domains)) return;
   const worst = changes.filter(({ entry, removed }) => entry === 'removed' || removed > 0).toSorted(byLoss);
@@ -43,6 +53,7 @@ export function refuseLoss({ users, domains, changes }: Loss, maxLoss: number): 
     `refused, nothing was changed: ${share(users, 'users')} and ${share(domains, 'domains')} would be lost, more than ` +
       `sync.max_loss (${percent(maxLoss)}) allows: ${worst.slice(0, WORST_NAMED).map(shown).join(', ')}${more}; ` +
       '--force publishes all the same',
+    diagnostics,
   );
 }
 

@@ -2,14 +2,14 @@ import { domainChanges, type TableFacts } from './domain-changes.ts';
 import { type DomainDiff, tablesOf } from './domain-diff.ts';
 import { refuseLoss } from './loss.ts';
 import type { TableId } from './model.ts';
-import type { Publishing, PublishReport, TableChange } from './publication.ts';
+import type { Publishing, PublishReport, PublishResult, TableChange } from './publication.ts';
 import type { PackedDomains } from './publish-domains.ts';
 import type { TableOutcome } from './publish-tables.ts';
 import type { Published } from './published.ts';
 import { type Plan, unpublished } from './switch-over.ts';
 
 type Domains = { packed: PackedDomains; diff: DomainDiff };
-type Guarded = Pick<Publishing, 'found' | 'force' | 'maxLoss' | 'domainTable'>;
+type Guarded = Pick<Publishing, 'compiled' | 'found' | 'force' | 'maxLoss'>;
 
 /** What was found, written and is to be switched, for people. */
 export function makeReport(
@@ -53,7 +53,7 @@ export function makeReport(
 
 /** For what is lost with the domain table alone. @throws SyncRefused */
 export function refuseLostDomains(publishing: Guarded, { packed, diff }: Domains): void {
-  const { found, force, maxLoss = 1 } = publishing;
+  const { compiled, found, force, maxLoss = 1 } = publishing;
   if (force || diff.removed.length === 0) return;
   const named = new Set([...packed.values()].flatMap(({ entries }) => tablesOf(entries)));
   const stay = new Set([...named, ...diff.successors.values()]);
@@ -64,15 +64,18 @@ export function refuseLostDomains(publishing: Guarded, { packed, diff }: Domains
   const before = (id: TableId) => found.tables.get(id)?.meta?.users ?? 0;
   const facts: TableFacts = { changed: new Map(), usersBefore: before, usersNow: before };
   const changes = domainChanges(packed, { ...diff, added: [], changed: [] }, facts);
-  refuseLoss({ users, domains, changes }, maxLoss);
+  refuseLoss({ users, domains, changes, diagnostics: compiled.diagnostics }, maxLoss);
 }
 
 /** @throws SyncRefused */
-export function refuseLostUsers({ found, force, maxLoss = 1 }: Guarded, report: PublishReport): void {
+export function refuseLostUsers(
+  { found, force, maxLoss = 1 }: Guarded,
+  { report, diagnostics }: PublishResult,
+): void {
   if (force) return;
   const users = { lost: report.removed, of: usersOf(found) };
   const domains = { lost: report.domainCounts.removed, of: found.domains?.meta?.domains ?? 0 };
-  refuseLoss({ users, domains, changes: report.domainChanges }, maxLoss);
+  refuseLoss({ users, domains, changes: report.domainChanges, diagnostics }, maxLoss);
 }
 
 function usersOf({ tables }: Published): number {

@@ -48,13 +48,13 @@ async function run(publishing: Publishing): Promise<PublishResult> {
   const outcomes = await publishTables(publishing, domains.diff.successors, changes);
   const plan = await makePlan(publishing, domains, outcomes, changes);
   const report = makeReport(publishing, plan, domains, outcomes);
-  refuseLostUsers(publishing, report);
+  const diagnostics = [...compiled.diagnostics, ...outcomes.flatMap((each) => each.diagnostics)];
+  refuseLostUsers(publishing, { report, diagnostics });
   await beforeSwitch?.(report);
   signal?.throwIfAborted();
   if (dryRun) await clearBegun(link, keys, claim.nonce);
   if (report.published && !dryRun) await switchOver(link, claim, plan);
   else await claim.release();
-  const diagnostics = [...compiled.diagnostics, ...outcomes.flatMap((each) => each.diagnostics)];
   const { changedTables } = plan;
   if (!dryRun) await afterSync(link, keys, { generation: report.generation, changedTables, diagnostics });
   return { report, diagnostics };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompiledDomains } from './compile.ts';
 import { FileWatch } from './file-watch.ts';
 import { SyncRefused } from './loss.ts';
+import type { Diagnostic } from './model.ts';
 import type { PublishResult } from './publication.ts';
 import { settled } from './settle.ts';
 
@@ -16,7 +17,7 @@ export type LoopEvent =
   /** `path` is an octet string. */
   | { what: 'unsettled'; path: string; waited: number }
   | { what: 'synced'; result: PublishResult }
-  | { what: 'refused'; detail: string }
+  | { what: 'refused'; detail: string; diagnostics: readonly Diagnostic[] }
   /** `retryIn` in ms. */
   | { what: 'failed'; detail: string; retryIn: number };
 
@@ -92,7 +93,7 @@ class SyncLoop {
       const detail = (error as Error).message;
       if (error instanceof SyncRefused) {
         this.#failures = 0;
-        tell({ what: 'refused', detail });
+        tell({ what: 'refused', detail, diagnostics: error.diagnostics });
         return null;
       }
       this.#watch.suspectAll();

@@ -102,7 +102,11 @@ describe('by hand', () => {
   test('refuses a loss with the worst domains and changes nothing, unless forced or allowed', async () => {
     await sync();
     const before = await dumpRedis(link);
-    write('users', users(2, 'one'));
+    write('users', `${users(2, 'one')}\n${users(3, 'one')}`);
+    assert.match(
+      (await sync()).stderr,
+      /users:3: error: a blank line ends the reading: 3 users .*^sync: refused, /ms,
+    );
     const refused = await sync('--json');
     assert.equal(refused.code, 1);
     assert.match(

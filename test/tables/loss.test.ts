@@ -112,6 +112,17 @@ test('a password file that is gone is refused however few its users are', async 
   await refused(/f0 is gone or cannot be read, and 10 published users/, 1);
 });
 
+test('a refusal tells what is wrong with the files', async () => {
+  await tenByTen();
+  for (const i of [0, 1, 2]) it.site.write(`f${i}`, `\n${users(USERS_EACH)}`);
+  await assert.rejects(it.sync({ maxLoss: 0.2 }), (error) => {
+    assert.ok(error instanceof SyncRefused);
+    const { file, line, code } = error.diagnostics.find(({ code }) => code === 'blank-line')!;
+    assert.deepEqual([file, line, code], [`${it.site.path}/f0`, 1, 'blank-line']);
+    return true;
+  });
+});
+
 test('a first sync, and one after Redis was emptied, has nothing to lose', async () => {
   await tenByTen();
   await it.link.command('FLUSHALL');

@@ -230,6 +230,6 @@ test('the signal ends it at once: while it waits, settles, retries or syncs', as
     const failures = events.filter(({ what }) => what === 'failed').length;
     assert.equal(failures, state === 'retrying' ? 1 : 0, 'an end is no failure');
     // The helper waits for a sync that is not to come.
-    events.push({ what: 'refused', detail: '' });
+    events.push({ what: 'refused', detail: '', diagnostics: [] });
   }
 });
