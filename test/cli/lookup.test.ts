@@ -235,7 +235,7 @@ async function commandVerdict(set: VectorSet, login: VectorLogin, folder: string
     /[^!-[\]-~]/g,
     (octet) => `\\x${Buffer.from(octet, 'latin1').toString('hex')}`,
   );
-  const where = ['--config', config({ folder, tables: { accounts: accounts() } })];
+  const where = ['--config', config({ folder, tables: { accounts: accounts(), sql: false } })];
   const { status, out } = await run([...where, ...options, '--', name], `${login.pass}\n`);
   const { verdict } = JSON.parse(out);
   assert.equal(status, verdict.result === 'accepted' ? 0 : 1);

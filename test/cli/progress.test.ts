@@ -32,7 +32,7 @@ test('it is drawn over itself, not too often, and cleared where it was drawn', (
     () => now,
   );
   bar.clear();
-  assert.deepEqual(written, []);
+  assert.equal(written.length, 0);
   for (let i = 0; i < 10; i++) {
     bar.show(at(i, 10));
     now += 50;
