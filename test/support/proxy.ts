@@ -30,6 +30,8 @@ export type TestProxyOptions = {
   decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
   tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
   plaintext?: boolean;
+  /** Over `plaintext`: by the client's address. */
+  plaintextFrom?: (clientAddress: string) => boolean;
   proxyProtocol?: ProxyProtocol;
   limits?: Partial<Limits>;
   failureDelayMs?: number;
@@ -162,7 +164,7 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
     name: 'test',
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
-    plaintextAllowed: () => plaintext,
+    plaintextAllowed: options.plaintextFrom ?? (() => plaintext),
     proxyProtocol: options.proxyProtocol ?? null,
     authorization: authorizationPolicy({
       banner: 'ready',
