@@ -4,8 +4,10 @@ import { after, before, test } from 'node:test';
 import {
   DIRECTIONS,
   END_REASONS,
+  HANDSHAKE_FAILURES,
   LOGIN_REASONS,
   LOGIN_RESULTS,
+  NOTICE_RESULTS,
   REFUSAL_REASONS,
   UPSTREAM_FAILURES,
 } from '../../src/ops/outcome.ts';
@@ -88,7 +90,7 @@ const VALUES: Record<string, readonly string[] | RegExp> = {
   listener: ['pop3', 'pop3s', 'plain', 'second'],
   upstream: ['mailstore'],
   phase: PHASES,
-  result: [...LOGIN_RESULTS, 'ok', 'failed', 'timeout'],
+  result: [...LOGIN_RESULTS, ...NOTICE_RESULTS, 'ok', ...HANDSHAKE_FAILURES],
   reason: [...Object.values(LOGIN_REASONS).flat(), ...END_REASONS, ...UPSTREAM_FAILURES, ...REFUSAL_REASONS],
   direction: DIRECTIONS,
   source: LOOKUP_SOURCES,
