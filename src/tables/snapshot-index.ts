@@ -3,7 +3,8 @@ import { homeOf, SLOT_OCTETS, tagOf } from './snapshot-format.ts';
 
 /** A record's hash and its place, as the writer notes them in a file of their own. */
 export const PAIR_OCTETS = 10;
-const PAIRS_AT_ONCE = 25_000;
+/** Worked off within some milliseconds, between which logins go on. */
+const PAIRS_AT_ONCE = 4_000;
 
 /** The index is made in pieces, so that it never is in memory as a whole; each takes one pass over the pairs. */
 const LEAST_PIECE = 2 ** 20;
@@ -34,29 +35,34 @@ export async function* indexPieces(
   for (let from = 0; from < slots; from += length) {
     const piece = Buffer.alloc(Math.min(length, slots - from) * SLOT_OCTETS);
     const left: Pair[] = [];
-    for (const pair of carried) if (!put(piece, 0, pair)) left.push(pair);
+    for (const [hash, place] of carried) if (!put(piece, 0, hash, place)) left.push([hash, place]);
     await eachPair(pairs, ranges, (hash, place) => {
       const home = homeOf(hash, slots) - from;
       if (home < 0 || home * SLOT_OCTETS >= piece.length) return;
-      if (!put(piece, home, [hash, place])) left.push([hash, place]);
+      if (!put(piece, home, hash, place)) left.push([hash, place]);
     });
     yield piece;
     carried = left;
   }
   const end = Buffer.alloc(carried.length * SLOT_OCTETS);
-  for (const pair of carried) put(end, 0, pair);
+  for (const [hash, place] of carried) put(end, 0, hash, place);
   yield end;
 }
 
 /** False where every slot from there on is taken. */
-function put(piece: Buffer, home: number, [hash, place]: Pair): boolean {
+function put(piece: Buffer, home: number, hash: number, place: number): boolean {
   for (let at = home * SLOT_OCTETS; at < piece.length; at += SLOT_OCTETS) {
-    if (piece.readUIntBE(at + 2, 6) !== 0) continue;
+    if (readPlace(piece, at + 2) !== 0) continue;
     piece.writeUInt16BE(tagOf(hash), at);
     piece.writeUIntBE(place, at + 2, 6);
     return true;
   }
   return false;
+}
+
+/** The same as readUIntBE of 6, in a third of the time. */
+function readPlace(octets: Buffer, at: number): number {
+  return octets.readUInt16BE(at) * 2 ** 32 + octets.readUInt32BE(at + 2);
 }
 
 async function eachPair(
@@ -71,7 +77,7 @@ async function eachPair(
       const { bytesRead } = await pairs.read(octets, 0, length, pair * PAIR_OCTETS);
       if (bytesRead < length) throw new Error('the pairs of the index were cut short');
       for (let at = 0; at < length; at += PAIR_OCTETS)
-        use(octets.readUInt32BE(at), octets.readUIntBE(at + 4, 6));
+        use(octets.readUInt32BE(at), readPlace(octets, at + 4));
     }
   }
 }

@@ -1,6 +1,5 @@
 import type { Edition } from './feed.ts';
 import type { TableId } from './model.ts';
-import { COMMANDS_AT_ONCE } from './published.ts';
 import { type DomainsMeta, decodeMeta, decodeStamp, FORMAT, type TableMeta } from './redis-format.ts';
 import { FIELD_META, FIELD_STAMP, previousOf, type RedisKeys } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
@@ -22,6 +21,9 @@ export type Source = {
 /** What is published: the edition, and each of its hashes. */
 export type Sources = { edition: Edition; meta: DomainsMeta; tables: Map<TableId, Source> };
 
+/** Tables asked for at once: their replies are worked off within some milliseconds, between which logins go on. */
+const TABLES_AT_ONCE = 100;
+
 type Link = Pick<RedisLink, 'command' | 'batch'>;
 type Stamped = (Buffer | null)[];
 
@@ -36,8 +38,8 @@ export async function readSources(link: Link, keys: RedisKeys): Promise<Sources>
   const { generation, meta } = domains;
   const tables = new Map([[DOMAINS_ID, domainsSource(keys, found as Stamped, meta)]]);
   const ids = (members as Buffer[]).map((id) => id.toString('latin1'));
-  for (let i = 0; i < ids.length; i += COMMANDS_AT_ONCE) {
-    for (const source of await tableSources(link, keys, ids.slice(i, i + COMMANDS_AT_ONCE), generation))
+  for (let i = 0; i < ids.length; i += TABLES_AT_ONCE) {
+    for (const source of await tableSources(link, keys, ids.slice(i, i + TABLES_AT_ONCE), generation))
       tables.set(source.id, source);
   }
   return { edition: { generation, publishedAt: meta.publishedAt }, meta, tables };

@@ -25,6 +25,9 @@ import {
 /** It holds password hashes. */
 const OWNER_ONLY = 0o600;
 
+/** Octets of the index handed on at once. */
+const INDEX_AT_ONCE = 2 ** 20;
+
 /** Where the writer stands: between two marks lie the records of a section. */
 export type Mark = { at: number; pairs: number };
 
@@ -137,8 +140,10 @@ export class SnapshotWriter {
     const indexAt = this.mark.at;
     const slots = slotsFor(ranges.reduce((sum, { from, to }) => sum + to - from, 0));
     for await (const piece of indexPieces(this.#pairsFile, ranges, slots)) {
-      this.#records.append(piece);
-      await this.#records.drain();
+      for (let at = 0; at < piece.length; at += INDEX_AT_ONCE) {
+        this.#records.append(piece.subarray(at, at + INDEX_AT_ONCE));
+        await this.#records.drain();
+      }
     }
     await this.#records.flush();
     const { date, ...known } = facts;
