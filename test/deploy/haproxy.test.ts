@@ -5,6 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Admin, startAdmin } from '../../src/ops/admin.ts';
+import { HeaderReader } from '../../src/proxy/proxy-header.ts';
 import { freePort } from '../support/ports.ts';
 import { type RunningProcess, run, serving, start, until } from '../support/process.ts';
 import { temporaryFolder } from '../support/temp.ts';
@@ -60,26 +61,37 @@ async function startProxyHealth(name: Name, port: number): Promise<number> {
   return admin.port;
 }
 
-/** Greets with its name and echoes. */
+/** Reads the PROXY header, greets with its name and the client's port, and echoes. */
 async function startBackend(name: Name, port: number): Promise<number> {
   const server = createServer((socket) => {
+    const reader = new HeaderReader();
     socket.on('error', () => {});
-    socket.write(`+OK ${name}\r\n`);
-    socket.pipe(socket);
+    const read = (octets: Buffer) => {
+      const reading = reader.read(octets);
+      if (reading.state === 'partial') return;
+      socket.off('data', read);
+      const client = reading.state === 'whole' ? reading.ends?.remote.port : reading.fault;
+      socket.write(`+OK ${name} ${client}\r\n`);
+      socket.pipe(socket);
+    };
+    socket.on('data', read);
   });
   await new Promise<void>((resolve) => server.listen(port, HOSTS[name], resolve));
   backends.push(server);
   return (server.address() as { port: number }).port;
 }
 
-type Session = { name: string; socket: Socket };
+type Session = { name: string; client: string; socket: Socket };
 
 function open(): Promise<Session> {
   return new Promise((resolve) => {
     const socket = connect(front, '127.0.0.1');
     socket.on('error', () => {});
-    socket.once('data', (octets) => resolve({ name: /\+OK (\S+)/.exec(String(octets))?.[1] ?? '', socket }));
-    socket.once('close', () => resolve({ name: '', socket }));
+    socket.once('data', (octets) => {
+      const [, name = '', client = ''] = /\+OK (\S+) (\S+)/.exec(String(octets)) ?? [];
+      resolve({ name, client, socket });
+    });
+    socket.once('close', () => resolve({ name: '', client: '', socket }));
   });
 }
 
@@ -103,6 +115,7 @@ test('connections go where /readyz says so, and sessions outlive a drain', { tim
   await until('only the ready proxy serves', served('proxy1'), 15_000);
   const session = await open();
   assert.equal(session.name, 'proxy1');
+  assert.equal(session.client, String(session.socket.localPort));
   reasons.proxy2 = [];
   await until('both serve', async () => (await whoServes(6)).size === 2, 15_000);
   reasons.proxy1 = ['draining'];
