@@ -9,7 +9,6 @@ import {
   linkOver,
   type RedisLink,
   type RedisPeer,
-  type RedisServers,
   type RedisSettings,
   type RedisTls,
   Refusal,
@@ -17,6 +16,7 @@ import {
   retryDelay,
   shown,
 } from './redis-link.ts';
+import { latestOf, RedisSentinels } from './redis-sentinels.ts';
 import { ScanGuard } from './scan-guard.ts';
 import { TablesUnavailable } from './store.ts';
 
@@ -25,15 +25,23 @@ export { retryDelay } from './redis-link.ts';
 
 /** While Redis reads its data from disk it is asked this often at least. */
 const LOADING_RETRY = 1_000;
-/** Of the Sentinels so many are listened to for a failover: one may be gone, all of them would be a burden. */
-const SENTINELS_HEARD = 3;
+/** A connection that only listens does not notice by itself that nobody is there any more, in ms. */
+const PING_EVERY = 15_000;
 
 /** Starts connecting; what is asked before the connection stands fails. */
 export function connectRedis(settings: RedisSettings): RedisLink {
   const { servers, timeout } = settings;
-  if (servers.kind !== 'cluster') return linkOver(connectOne(settings));
-  const open = (address: Address) => connectOne({ ...settings, servers: { kind: 'single', ...address } });
-  return linkOver(new RedisCluster({ seeds: servers.nodes, open, timeout }));
+  const openServer = (address: Address) => open(settings, address);
+  switch (servers.kind) {
+    case 'single':
+      return linkOver(openServer(servers));
+    case 'sentinel':
+      return linkOver(
+        new RedisSentinels({ ...servers, openServer, openSentinel: sentinelsOf(settings, servers) }),
+      );
+    case 'cluster':
+      return linkOver(new RedisCluster({ seeds: servers.nodes, open: openServer, timeout }));
+  }
 }
 
 /**
@@ -42,66 +50,86 @@ export function connectRedis(settings: RedisSettings): RedisLink {
  */
 export function listenRedis(settings: RedisSettings, channel: string, heard: () => void): { close(): void } {
   let attempt = 0;
+  let redis: Redis | null = null;
   let timer: NodeJS.Timeout | undefined;
-  let redis = open();
-  function open(): Redis {
-    // A Cluster's nodes hand on to each other what is published; the next try is at the next of those known.
-    const one = new Redis({ ...optionsOf(settings, attempt), retryStrategy: null });
-    one.on('error', () => {});
-    one.on('ready', () => {
-      attempt = 0;
-      one.subscribe(channel).catch(() => one.disconnect());
-    });
-    one.on('message', heard);
-    one.on('end', () => {
-      timer = setTimeout(() => {
-        redis = open();
-      }, retryDelay(++attempt));
-    });
-    return one;
-  }
+  let closed = false;
+  const again = () => {
+    if (!closed) timer = setTimeout(() => void begin(), retryDelay(++attempt));
+  };
+  const begin = async () => {
+    try {
+      const address = await listeningPoint(settings, attempt);
+      if (closed) return;
+      redis = new Redis({ ...clientOptions(settings, address), retryStrategy: null });
+      listen(redis, channel, heard, () => {
+        attempt = 0;
+      });
+      redis.on('end', again);
+    } catch {
+      again();
+    }
+  };
+  void begin();
   return {
     close: () => {
-      redis.removeAllListeners('end');
+      closed = true;
       clearTimeout(timer);
-      redis.disconnect();
+      redis?.disconnect();
     },
   };
 }
 
-function optionsOf(settings: RedisSettings, attempt: number) {
-  const { servers } = settings;
-  if (servers.kind !== 'cluster') return clientOptions(settings);
-  const node = servers.nodes[attempt % servers.nodes.length]!;
-  return clientOptions({ ...settings, servers: { kind: 'single', ...node } });
+function listen(redis: Redis, channel: string, heard: () => void, listening: () => void): void {
+  const leave = () => redis.disconnect();
+  let pings: NodeJS.Timeout | undefined;
+  redis.on('error', () => {});
+  redis.on('ready', () => {
+    redis.subscribe(channel).then(listening, leave);
+    pings = setInterval(() => redis.ping().catch(leave), PING_EVERY);
+  });
+  redis.on('message', heard);
+  redis.on('close', () => clearInterval(pings));
 }
 
-function connectOne(settings: RedisSettings): RedisPeer {
-  return peerOver(new Redis(clientOptions(settings)), nameOf(settings.servers));
+/** Where to listen; in a Cluster at any node, for they hand on to each other what is published: at each try another. */
+async function listeningPoint(settings: RedisSettings, attempt: number): Promise<Address> {
+  const { servers, timeout } = settings;
+  if (servers.kind === 'single') return servers;
+  if (servers.kind === 'cluster') return servers.nodes[attempt % servers.nodes.length]!;
+  const sentinels = servers.sentinels.map(sentinelsOf(settings, servers));
+  try {
+    await Promise.any(sentinels.map((sentinel) => sentinel.whenReady(timeout)));
+    return (await latestOf(sentinels, servers.master)).address;
+  } finally {
+    for (const sentinel of sentinels) sentinel.close();
+  }
 }
 
-function nameOf(servers: RedisServers): string {
-  if (servers.kind === 'single') return `Redis at ${shown(servers)}`;
-  const told = servers.kind === 'sentinel' ? servers.sentinels : servers.nodes;
-  const whole = servers.kind === 'sentinel' ? `Redis ${servers.master} of the Sentinels` : 'Redis Cluster';
-  return `${whole} at ${told.map(shown).join(', ')}`;
+function sentinelsOf(settings: RedisSettings, { username, password }: Credentials) {
+  return (address: Address) => open({ ...settings, username, password, database: 0 }, address, 'Sentinel');
 }
 
-function clientOptions(settings: RedisSettings) {
-  const { username, password, timeout } = settings;
+type Credentials = Pick<RedisSettings, 'username' | 'password'>;
+
+function open(settings: RedisSettings, address: Address, what = 'Redis'): RedisPeer {
+  return peerOver(new Redis(clientOptions(settings, address)), `${what} at ${shown(address)}`);
+}
+
+function clientOptions(settings: RedisSettings, { host, port }: Address) {
+  const { username, password, database, tls, timeout } = settings;
   return {
-    ...serverOptions(settings),
-    db: settings.database,
+    host,
+    port,
+    db: database,
     ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
+    ...(tls === null ? {} : { tls: tlsOptions(tls, host) }),
     connectionName: 'teapop-proxy',
     disableClientInfo: true,
     connectTimeout: timeout,
     commandTimeout: timeout,
     socketTimeout: timeout,
     retryStrategy: (attempt: number) => retryDelay(attempt),
-    // Of a server that was the master: whoever is it now has to be found.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
@@ -110,37 +138,12 @@ function clientOptions(settings: RedisSettings) {
   } satisfies RedisOptions;
 }
 
-function serverOptions({ servers, tls, timeout }: RedisSettings) {
-  if (servers.kind !== 'sentinel') {
-    const { host, port } = servers.kind === 'single' ? servers : servers.nodes[0]!;
-    return { host, port, ...(tls === null ? {} : { tls: tlsOptions(tls, host) }) };
-  }
-  const { sentinels, master, username, password } = servers;
-  const retry = (attempt: number) => retryDelay(attempt);
-  return {
-    sentinels: [...sentinels],
-    name: master,
-    role: 'master' as const,
-    ...(username === null ? {} : { sentinelUsername: username }),
-    ...(password === null ? {} : { sentinelPassword: password }),
-    ...(tls === null ? {} : { sentinelTLS: tlsOptions(tls, null) }),
-    ...(tls === null ? {} : { tls: tlsOptions(tls, null), enableTLSForSentinelMode: true }),
-    sentinelCommandTimeout: timeout,
-    sentinelRetryStrategy: retry,
-    // A master that is cut off with us, or hangs, says nothing of its successor.
-    failoverDetector: true,
-    sentinelMaxConnections: SENTINELS_HEARD,
-    sentinelReconnectStrategy: retry,
-  };
-}
-
-/** @param host null where it is not known yet */
-function tlsOptions(tls: RedisTls, host: string | null): ConnectionOptions {
+function tlsOptions(tls: RedisTls, host: string): ConnectionOptions {
   const name = tls.serverName ?? host;
   return {
     // RFC 6066 §3: an address is no server name; it is looked for in the certificate all the same.
-    ...(name !== null && isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (asked, certificate) => checkServerIdentity(name ?? asked, certificate),
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
     rejectUnauthorized: tls.verify,
     ...(tls.ca === null ? {} : { ca: tls.ca }),
   };
@@ -148,13 +151,13 @@ function tlsOptions(tls: RedisTls, host: string | null): ConnectionOptions {
 
 function peerOver(redis: Redis, name: string): RedisPeer {
   let failure = 'not connected yet';
-  const fails = (why: string) => () => {
-    failure = why;
-  };
   // ioredis reports each failed attempt as an event; without a listener it writes them to the console.
-  redis.on('error', (error) => fails(told(error))());
-  redis.on('ready', fails('connection lost'));
-  redis.on('end', fails('connection closed'));
+  redis.on('error', (error) => {
+    failure = told(error);
+  });
+  redis.on('ready', () => {
+    failure = 'connection lost';
+  });
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
@@ -176,7 +179,10 @@ function peerOver(redis: Redis, name: string): RedisPeer {
       }),
     problem: () => (redis.status === 'ready' ? null : `${name}: ${failure}`),
     onChange: (listener) => void listeners.add(listener),
-    close: () => redis.disconnect(),
+    close: () => {
+      redis.disconnect();
+      failure = 'connection closed';
+    },
   };
 }
 

@@ -2,74 +2,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RedisCluster } from '../../src/tables/redis-cluster.ts';
-import {
-  type Address,
-  type Command,
-  linkOver,
-  type RedisPeer,
-  Refusal,
-  type Reply,
-  shown,
-} from '../../src/tables/redis-link.ts';
+import { type Command, linkOver, Refusal, type Reply } from '../../src/tables/redis-link.ts';
 import { SLOTS } from '../../src/tables/redis-slots.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
+import { fakePeers } from '../support/fake-peers.ts';
 import { until } from '../support/process.ts';
 
-type Answer = Reply | TablesUnavailable;
-type FakeNode = {
-  up: boolean;
-  closed: boolean;
-  heard: Command[];
-  /** The answer to a command; 'OK' and its own name where it has none. */
-  answer: (command: Command, before: Command | undefined) => Answer | undefined;
-  /** Tells listeners that it came or went. */
-  change: () => void;
-};
-
-/** Nodes by number of port, each serving what `slots` says. */
+/** Nodes of which each serves what `slots` says. */
 function fakes(slots: () => [from: number, to: number, port: number][]) {
-  const nodes = new Map<number, FakeNode>();
-  const opened: string[] = [];
-  const node = (port: number): FakeNode => {
-    const known = nodes.get(port);
-    if (known !== undefined) return known;
-    const fresh = { up: true, closed: false, heard: [], answer: () => undefined, change: () => {} };
-    nodes.set(port, fresh);
-    return fresh;
-  };
-  const refuses = (port: number, said: string) => new Refusal(`node ${port}`, said);
-  const open = (address: Address): RedisPeer => {
-    const { port } = address;
-    const it = node(port);
-    opened.push(shown(address));
-    const listeners = new Set<() => void>();
-    const change = it.change;
-    it.change = () => {
-      change();
-      for (const listener of listeners) listener();
-    };
-    const down = () => new TablesUnavailable(`node ${port} is down`);
-    return {
-      ask: async (commands) => {
-        if (!it.up) return commands.map(down);
-        return commands.map((command, i) => {
-          it.heard.push(command);
-          const told = it.answer(command, commands[i - 1]);
-          if (told !== undefined) return told;
-          if (command[0] !== 'CLUSTER') return Buffer.from(`OK ${port}`);
-          return slots().map(([from, to, owner]) => [from, to, [Buffer.from('h'), owner]]);
-        });
-      },
-      whenReady: () => (it.up ? Promise.resolve() : Promise.reject(down())),
-      problem: () => (it.up ? null : `node ${port} is down`),
-      onChange: (listener) => void listeners.add(listener),
-      close: () => {
-        it.closed = true;
-      },
-    };
-  };
-  return { node, open, opened, refuses };
+  return fakePeers((port, [name]) => {
+    if (name !== 'CLUSTER') return Buffer.from(`OK ${port}`);
+    return slots().map(([from, to, owner]) => [from, to, [Buffer.from('h'), owner]]);
+  });
 }
+
+const refuses = (port: number, said: string) => new Refusal(`node ${port}`, said);
 
 const seeds = [{ host: 'h', port: 1 }];
 /** Slots 866 and 12182; see CLUSTER KEYSLOT. */
@@ -112,7 +59,7 @@ test('MOVED is followed at once, remembered, and learnt of for the other slots s
   const link = await cluster(net);
   owner = 3;
   const moved = (port: number) => (command: Command) =>
-    command[0] === 'GET' ? net.refuses(port, 'MOVED 12182 h:3') : undefined;
+    command[0] === 'GET' ? refuses(port, 'MOVED 12182 h:3') : undefined;
   net.node(2).answer = moved(2);
   assert.equal(text(await link.command('GET', FOO)), 'OK 3');
   const asked = net.node(2).heard.length;
@@ -125,9 +72,9 @@ test('MOVED is followed at once, remembered, and learnt of for the other slots s
 test('ASK is followed for one command alone, with ASKING before it', async () => {
   const net = fakes(halves);
   const link = await cluster(net);
-  net.node(2).answer = (command) => (command[0] === 'GET' ? net.refuses(2, 'ASK 12182 h:1') : undefined);
+  net.node(2).answer = (command) => (command[0] === 'GET' ? refuses(2, 'ASK 12182 h:1') : undefined);
   net.node(1).answer = (command, before) =>
-    command[1] === FOO && before?.[0] !== 'ASKING' ? net.refuses(1, 'MOVED 12182 h:2') : undefined;
+    command[1] === FOO && before?.[0] !== 'ASKING' ? refuses(1, 'MOVED 12182 h:2') : undefined;
   const replies = await link.batch([
     ['GET', FOO],
     ['GET', HELLO],
@@ -141,8 +88,8 @@ test('ASK is followed for one command alone, with ASKING before it', async () =>
 test('what goes round in a circle ends', async () => {
   const net = fakes(halves);
   const link = await cluster(net);
-  net.node(1).answer = ([name]) => (name === 'GET' ? net.refuses(1, 'MOVED 12182 h:2') : undefined);
-  net.node(2).answer = ([name]) => (name === 'GET' ? net.refuses(2, 'MOVED 12182 h:1') : undefined);
+  net.node(1).answer = ([name]) => (name === 'GET' ? refuses(1, 'MOVED 12182 h:2') : undefined);
+  net.node(2).answer = ([name]) => (name === 'GET' ? refuses(2, 'MOVED 12182 h:1') : undefined);
   await assert.rejects(link.command('GET', FOO), TablesUnavailable);
   assert.ok(net.node(2).heard.filter(([name]) => name === 'GET').length < 6);
   link.close();
@@ -153,7 +100,7 @@ test('a slot on its way is tried again until it has arrived', async () => {
   const link = await cluster(net);
   let left = 2;
   net.node(2).answer = ([name]) =>
-    name === 'GET' && left-- > 0 ? net.refuses(2, 'TRYAGAIN Multiple keys') : undefined;
+    name === 'GET' && left-- > 0 ? refuses(2, 'TRYAGAIN Multiple keys') : undefined;
   assert.equal(text(await link.command('GET', FOO)), 'OK 2');
   link.close();
 });
@@ -161,8 +108,7 @@ test('a slot on its way is tried again until it has arrived', async () => {
 test('a node that is gone fails its own commands at once, and the others go on', async () => {
   const net = fakes(halves);
   const link = await cluster(net);
-  net.node(2).up = false;
-  net.node(2).change();
+  net.node(2).set(false);
   const began = performance.now();
   await assert.rejects(link.command('GET', FOO), /node 2 is down/);
   assert.ok(performance.now() - began < 50);
@@ -186,8 +132,7 @@ test('whoever takes over is found, and no flood of questions is asked for it', a
     [8192, SLOTS - 1, owner],
   ]);
   const link = await cluster(net);
-  net.node(2).up = false;
-  net.node(2).change();
+  net.node(2).set(false);
   const looks = () => net.node(1).heard.filter(([name]) => name === 'CLUSTER').length;
   const before = looks();
   for (let i = 0; i < 500; i++) await link.command('GET', FOO).catch(() => {});
@@ -204,11 +149,10 @@ test('where no node known is left, the seeds are asked', async () => {
   let served = (): [number, number, number][] => [[0, SLOTS - 1, 7]];
   const net = fakes(() => served());
   const link = await cluster(net);
-  for (const port of [1, 7]) net.node(port).up = false;
-  net.node(7).change();
+  for (const port of [1, 7]) net.node(port).set(false);
   assert.match(link.problem() ?? '', /node 7 is down/);
   served = () => [[0, SLOTS - 1, 8]];
-  net.node(1).up = true;
+  net.node(1).set(true);
   await link.whenReady(5_000);
   assert.equal(text(await link.command('GET', FOO)), 'OK 8');
   link.close();
