@@ -101,17 +101,21 @@ export class SnapshotFile {
   }
 
   /** Rejects with SnapshotRefused or the system's error. */
-  async entries(domain: string): Promise<DomainEntry[]> {
-    const value = await this.#find(domainKey(domain));
-    return value === null ? [] : decodeEntries(domain, this.head.edition.generation, value);
+  entries(domain: string): Promise<DomainEntry[]> {
+    return this.#using(async () => {
+      const value = await this.#find(domainKey(domain));
+      return value === null ? [] : decodeEntries(domain, this.head.edition.generation, value);
+    });
   }
 
   /** Rejects as `entries` does. */
-  async users(table: TableId, userid: string): Promise<UserRow[]> {
-    const section = await this.#section(table);
-    const value = section && (await this.#find(userKey(section.number, userid)));
-    if (value === null) return [];
-    return decodeRows(userid, value).map(({ secret, mailbox, line }) => ({ secret, mailbox, line }));
+  users(table: TableId, userid: string): Promise<UserRow[]> {
+    return this.#using(async () => {
+      const section = await this.#section(table);
+      const value = section && (await this.#find(userKey(section.number, userid)));
+      if (value === null) return [];
+      return decodeRows(userid, value).map(({ secret, mailbox, line }) => ({ secret, mailbox, line }));
+    });
   }
 
   /** All sections by the id of their table. */
@@ -143,12 +147,16 @@ export class SnapshotFile {
   /** From front to back. Each piece is overwritten by the next. */
   async *read(from: number, to: number): AsyncGenerator<Buffer> {
     const octets = Buffer.allocUnsafe(CHUNK_OCTETS);
-    for (let at = from; at < to; ) {
-      const length = Math.min(octets.length, to - at);
-      const got = await this.#readAt(octets, at, length);
-      if (got === 0) throw new SnapshotRefused('it ends too early');
-      at += got;
-      yield octets.subarray(0, got);
+    this.#uses++;
+    try {
+      for (let at = from; at < to; ) {
+        const got = await this.#readAt(octets, at, Math.min(octets.length, to - at));
+        if (got === 0) throw new SnapshotRefused('it ends too early');
+        at += got;
+        yield octets.subarray(0, got);
+      }
+    } finally {
+      this.#unused();
     }
   }
 
@@ -201,17 +209,22 @@ export class SnapshotFile {
   }
 
   async #readAt(octets: Buffer, at: number, length: number): Promise<number> {
-    return this.#using(async () => (await this.#file.read(octets, 0, length, at)).bytesRead);
+    return (await this.#file.read(octets, 0, length, at)).bytesRead;
   }
 
+  /** Keeps the file open until all of the work is done. */
   async #using<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#uses++;
     try {
       return await work();
     } finally {
-      this.#uses--;
-      if (this.#uses === 0) this.#idle?.();
+      this.#unused();
     }
+  }
+
+  #unused(): void {
+    this.#uses--;
+    if (this.#uses === 0) this.#idle?.();
   }
 }
 

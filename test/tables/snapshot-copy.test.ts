@@ -200,6 +200,38 @@ describe('a publication', () => {
     });
   }
 
+  test('that is interrupted while it is copied is no part of the copy, not in part either', async () => {
+    it.site.write('teapop.passwd', 'acme.com:*:htpasswd:/1:0:mail:mail:{dir}/large:5000:\n');
+    it.site.write('large', large(''));
+    await it.sync();
+    const key = keys.table(largeId());
+    const meta = (await link.command('HGET', key, 'm')) as Buffer;
+    before(3, async () => {
+      await link.command('RENAME', key, `${key}:previous`);
+      await link.command('HSET', key, 'g', '1.3', 'm', meta, 'unobody', 'x');
+    });
+    assert.equal((await copy()).edition.generation, 2);
+    await opened(async (file) => {
+      for (let i = 0; i < 2_000; i += 13)
+        assert.equal((await file.users(largeId(), `user${i}`)).length, 1, `user${i}`);
+      assert.deepEqual(await file.users(largeId(), 'nobody'), []);
+    });
+  });
+
+  test('that removes a table while it is copied removes it from the copy', async () => {
+    const settled = async ({ generation }: { generation: number }) => {
+      if (generation === 2) return true;
+      it.site.write('teapop.passwd', 'acme.com:*:textfile:/m:0:mail:mail:{dir}/users:1000:\n');
+      await it.sync();
+      return false;
+    };
+    assert.equal((await copy({ settled })).sections, 2);
+    await opened(async (file) => {
+      assert.equal(await mailboxOf(file, 'others', 'otto'), null);
+      assert.equal(await mailboxOf(file, 'users', 'john'), 'box');
+    });
+  });
+
   test('that is asked for at the end is copied as well', async () => {
     let asked = 0;
     const settled = async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, test } from 'node:test';
+import type { Edition, Feed, FeedListener } from '../../src/tables/feed.ts';
+import { RedisStore } from '../../src/tables/redis-store.ts';
+import { SnapshotKeeper } from '../../src/tables/snapshot-keeper.ts';
 import { TablesUnavailable } from '../../src/tables/store.ts';
 import { mailboxOf, type Near, type NearOptions, nearSite } from '../support/near.ts';
 import { pause } from '../support/ports.ts';
@@ -167,6 +170,14 @@ describe('without Redis', () => {
     assert.ok(opened.keeper!.state!.age! < 60_000);
   });
 
+  test('the age counts from the last answer of Redis, not from the date in the file', async () => {
+    await written();
+    const options = { path, every: HOUR, clock: () => Date.now() + 48 * HOUR };
+    const opened = await it.open(kept({ maxStale: 24 * HOUR, snapshot: options }));
+    await isGone(opened);
+    assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box');
+  });
+
   test('a snapshot of the future is served once the clock is right', async () => {
     await written();
     await it.server.kill9();
@@ -177,6 +188,58 @@ describe('without Redis', () => {
     assert.equal(opened.keeper!.state!.age, null);
     behind = 0;
     assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box');
+  });
+});
+
+describe('what changes at an awkward moment is not served', () => {
+  /** A keeper behind a feed that says what it is told to say. */
+  async function behind(feed: Partial<Feed>) {
+    const { link } = await it.open();
+    const [done, ignored] = [Promise.withResolvers<void>(), () => {}];
+    const on = { written: () => done.resolve(), refused: ignored, failed: ignored };
+    const keeper = await SnapshotKeeper.open({ path, prefix: 'test', link, every: 50, maxStale: HOUR, on });
+    await keeper.verified;
+    let listener: FeedListener = { changed: ignored };
+    const edition = keeper.edition ?? null;
+    const state = { age: 0, trusted: true, failure: null, edition, poll: async () => {}, add: ignored };
+    const add = (each: FeedListener) => {
+      listener = each;
+    };
+    const told = { ...state, ...feed, add } as unknown as Feed;
+    keeper.follow(told);
+    const [[entry] = []] = await new RedisStore({ link, prefix: 'test' }).domainEntries(['acme.com']);
+    const table = entry!.table!;
+    const changed = (of: Edition | null) =>
+      listener.changed(
+        [{ generation: 9, publishedAt: 9, domains: [], tables: new Map([[table, ['john']]]) }],
+        of,
+      );
+    return { keeper, table, changed, told, done: done.promise };
+  }
+
+  test('while the file is read', async () => {
+    await written();
+    const { keeper, table, changed, told } = await behind({});
+    const read = [keeper.users(table, 'john'), keeper.users(table, 'jane')];
+    changed(told.edition);
+    const [john, jane] = await Promise.all(read);
+    assert.equal(john, null);
+    assert.equal(jane![0]!.mailbox, 'jane');
+    await keeper.close();
+  });
+
+  test('while the copy is finished', async () => {
+    const { feed } = await it.open();
+    const { edition } = feed;
+    let telling = () => {};
+    const poll = async () => void setImmediate(() => telling());
+    const { keeper, table, changed, done } = await behind({ edition, poll });
+    telling = () => changed(edition);
+    changed(edition);
+    await done;
+    assert.equal(await keeper.users(table, 'john'), null);
+    assert.equal((await keeper.users(table, 'jane'))![0]!.mailbox, 'jane');
+    await keeper.close();
   });
 });
 
