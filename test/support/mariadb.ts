@@ -1,15 +1,16 @@
 import { freePort } from './ports.ts';
-import { asAccount, giveTo, lifeOf, type SqlServer, startAs, tool } from './sql-server.ts';
+import { asAccount, certificateFor, giveTo, lifeOf, type SqlServer, startAs, tool } from './sql-server.ts';
 import { temporaryFolder } from './temp.ts';
+import type { TestCertificate } from './tls.ts';
 
 const ACCOUNT = 'mysql';
 const ADMIN = { user: 'root', password: 'secret-of-root' };
 
 /**
  * Starts the distribution's MariaDB on a free port of 127.0.0.1.
- * @param options further options of mariadbd, such as ['--ssl-key=…']
+ * @param certificate with one it offers TLS
  */
-export async function startMariadb(options: readonly string[] = []): Promise<SqlServer> {
+export async function startMariadb(certificate?: TestCertificate): Promise<SqlServer> {
   const folder = temporaryFolder('mariadb');
   await giveTo(ACCOUNT, folder.path);
   const data = `${folder.path}/data`;
@@ -23,6 +24,8 @@ export async function startMariadb(options: readonly string[] = []): Promise<Sql
   const access = ['--auth-root-authentication-method=normal', '--skip-name-resolve'];
   await tool([...asAccount(ACCOUNT), ...install, ...access]);
   const port = await freePort();
+  const tls = certificate && (await certificateFor(ACCOUNT, folder, certificate));
+  const options = tls === undefined ? [] : [`--ssl-cert=${tls.cert}`, `--ssl-key=${tls.key}`];
   const launch = async () => {
     const where = [`--datadir=${data}`, `--socket=${socket}`, '--bind-address=127.0.0.1', `--port=${port}`];
     return startAs(ACCOUNT, ['mariadbd', '--no-defaults', ...where, ...small, ...options], port);

@@ -1,8 +1,9 @@
 import { globSync } from 'node:fs';
 import { freePort } from './ports.ts';
 import { run, until } from './process.ts';
-import { asAccount, giveTo, lifeOf, type SqlServer, startAs, tool } from './sql-server.ts';
+import { asAccount, certificateFor, giveTo, lifeOf, type SqlServer, startAs, tool } from './sql-server.ts';
 import { temporaryFolder } from './temp.ts';
+import type { TestCertificate } from './tls.ts';
 
 const ACCOUNT = 'postgres';
 const ADMIN = { user: 'admin', password: 'secret-of-admin' };
@@ -10,9 +11,9 @@ const ADMIN = { user: 'admin', password: 'secret-of-admin' };
 /**
  * Starts the distribution's PostgreSQL on a free port of 127.0.0.1; who connects needs a password. The databases'
  * encoding is SQL_ASCII, which takes any octets but NUL.
- * @param options further settings, such as { ssl: 'on' }
+ * @param certificate with one it offers TLS
  */
-export async function startPostgres(options: Readonly<Record<string, string>> = {}): Promise<SqlServer> {
+export async function startPostgres(certificate?: TestCertificate): Promise<SqlServer> {
   const folder = temporaryFolder('postgres');
   await giveTo(ACCOUNT, folder.path);
   const password = folder.file('password', ADMIN.password);
@@ -22,13 +23,14 @@ export async function startPostgres(options: Readonly<Record<string, string>> = 
   const access = ['-A', 'scram-sha-256', '-U', ADMIN.user, `--pwfile=${password}`];
   await tool([...asAccount(ACCOUNT), ...initdb, ...access]);
   const port = await freePort();
+  const tls = certificate && (await certificateFor(ACCOUNT, folder, certificate));
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: folder.path,
     fsync: 'off',
     shared_buffers: '16MB',
     max_connections: '20',
-    ...options,
+    ...(tls && { ssl: 'on', ssl_cert_file: tls.cert, ssl_key_file: tls.key }),
   };
   const isReady = ['pg_isready', '-q', '-h', '127.0.0.1', '-p', String(port)] as [string, ...string[]];
   const launch = async () => {

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { type RunningProcess, run, serving, start } from './process.ts';
+import type { TemporaryFolder } from './temp.ts';
+import type { TestCertificate } from './tls.ts';
 
 /** What the two database servers of the tests have in common. */
 
@@ -23,6 +25,9 @@ export type SqlServer = {
   stop(): Promise<void>;
 };
 
+/** For the hooks that start two servers, in ms: each makes its data folder first. */
+export const START_TIME = 60_000;
+
 /** Prefix of a command that runs it as the account of the server's package: neither server runs as root. */
 export function asAccount(account: string): string[] {
   return process.getuid?.() === 0
@@ -30,12 +35,23 @@ export function asAccount(account: string): string[] {
     : [];
 }
 
-/** Gives a folder to that account. */
-export async function giveTo(account: string, folder: string): Promise<void> {
+/** Gives a file or a folder to that account. */
+export async function giveTo(account: string, path: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { stdout, code } = await run(['id', '-u', account]);
   if (code !== 0) throw new Error(`there is no account ${account}: is the server's package installed?`);
-  chownSync(folder, Number(stdout.toString()), 0);
+  chownSync(path, Number(stdout.toString()), 0);
+}
+
+/** The certificate and the key as files that the account alone can read. */
+export async function certificateFor(
+  account: string,
+  folder: TemporaryFolder,
+  { certificate, key }: TestCertificate,
+): Promise<{ cert: string; key: string }> {
+  const files = { cert: folder.file('server.crt', certificate), key: folder.file('server.key', key, 0o600) };
+  await giveTo(account, files.key);
+  return files;
 }
 
 /** Starts a server as the account of its package, and waits until it listens. */

@@ -12,7 +12,7 @@ import type { TableStore } from '../../src/tables/store.ts';
 import type { SyncOptions } from '../../src/tables/sync.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { CHEAP, makeSite, redisAt, type Site } from './site.ts';
-import type { SqlServer } from './sql-server.ts';
+import { type SqlServer, START_TIME } from './sql-server.ts';
 
 /** The account of the database that the lines name. */
 export const READER = { user: 'reader', password: 'secret-of-reader' };
@@ -56,10 +56,13 @@ export type SqlSite = {
 export function sqlSite({ dialect, start, prepare, create }: SqlDatabase): SqlSite {
   const it = { line, serve, sync, login } as SqlSite;
 
-  before(async () => {
-    [it.server, it.redis] = await Promise.all([start(), startRedis()]);
-    await prepare(it.server);
-  });
+  before(
+    async () => {
+      [it.server, it.redis] = await Promise.all([start(), startRedis()]);
+      await prepare(it.server);
+    },
+    { timeout: START_TIME },
+  );
   after(() => Promise.all([it.server.stop(), it.redis.stop()]));
   beforeEach(async () => {
     it.site = makeSite('sql');

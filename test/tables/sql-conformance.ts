@@ -24,6 +24,8 @@ const MANY = 200_000;
 const WIDE = 900;
 /** In octets. A process that keeps every row grows by more than 300 MB, one that keeps none by up to 190: garbage. */
 const GROWTH = 240 * 1024 * 1024;
+/** For tests that move whole tables or start servers anew, on a busy machine. */
+const LONG = { timeout: 60_000 };
 /** Rows of WIDE octets that no buffer between the server and the process holds. */
 const BEYOND_BUFFERS = 20_000;
 
@@ -219,7 +221,7 @@ export function conforms(database: Database): SqlSite {
       await wrong({}, 'database-missing', /'users'/);
     });
 
-    test('keeps what is published, and says so', async () => {
+    test('keeps what is published, and says so', LONG, async () => {
       await insert(['john', 'one', 'a']);
       await it.sync();
       const found = await dumpRedis(it.link);
@@ -236,16 +238,20 @@ export function conforms(database: Database): SqlSite {
       await it.server.sql('ALTER TABLE users RENAME TO moved;', 'mail');
       await refused(/teapop\.passwd:1: .*database 'mail' at '127\.0\.0\.1'.*'users'.* 1 published users/);
       await it.server.sql('ALTER TABLE moved RENAME TO users;', 'mail');
+      const fromFiles = await FileStore.open(it.files);
       await it.server.kill9();
       await refused(/cannot be reached/);
       await assert.rejects(FileStore.open(it.files), /cannot be reached/);
+      await assert.rejects(fromFiles.reload(), /cannot be reached/);
+      assert.equal(await it.login('john@acme.com', 'one', fromFiles), '/m/a');
+      await fromFiles.close();
       await it.server.restart();
       assert.equal((await it.sync()).report.published, false);
     });
   });
 
   describe('a large table', () => {
-    test('is read in bounded memory, however slowly it is taken', async () => {
+    test('is read in bounded memory, however slowly it is taken', LONG, async () => {
       await it.server.sql(database.many(MANY, WIDE), 'mail');
       const { passwordFiles } = await compileDomains(it.files);
       let rows = 0;
@@ -265,10 +271,10 @@ export function conforms(database: Database): SqlSite {
       assert.ok(peak < GROWTH, `grew by ${peak} octets`);
     });
 
-    test('of a server that falls silent is given up', async () => {
+    test('of a server that falls silent is given up', LONG, async () => {
       await it.server.sql(database.many(BEYOND_BUFFERS, WIDE), 'mail');
       const { passwordFiles } = await compileDomains(it.files);
-      const batches = database.read(passwordFiles[0]!.sql!, () => {}, 300);
+      const batches = database.read(passwordFiles[0]!.sql!, () => {}, 2_000);
       assert.equal((await batches.next()).done, false);
       it.server.freeze();
       try {
@@ -280,7 +286,7 @@ export function conforms(database: Database): SqlSite {
       }
     });
 
-    test('is read as it was at one moment, whatever others write', async () => {
+    test('is read as it was at one moment, whatever others write', LONG, async () => {
       await it.server.sql(database.many(5_000, WIDE), 'mail');
       const { passwordFiles } = await compileDomains(it.files);
       const rows: PasswordRow[] = [];
@@ -297,7 +303,7 @@ export function conforms(database: Database): SqlSite {
       assert.ok(rows.every((row) => row.type === 'textfile' && /^p\d+$/.test(row.password)));
     });
 
-    test('whose server dies in the middle changes nothing', async () => {
+    test('whose server dies in the middle changes nothing', LONG, async () => {
       await insert(['u1', 'one', 'a']);
       await it.sync();
       const found = await dumpRedis(it.link);
