@@ -129,7 +129,7 @@ describe('a file that is broken', () => {
   test('is reported with file, line, reason and cure', async () => {
     const table = STANDARD['teapop.passwd']!.split('\n').length;
     const broken =
-      'howto.test:*:textfile::0:johnacme:mail:/etc/howto.passwd\nsql.test:*:mysql:::::::::::::\n';
+      'howto.test:*:textfile::0:johnacme:mail:/etc/howto.passwd\nsql.test:*:oracle:::::::::::::\n';
     site.write('teapop.passwd', STANDARD['teapop.passwd'] + broken);
     site.write('acme.com.passwd', STANDARD['acme.com.passwd']!.replace('jane', '\njane'));
     const { code, stderr } = await sync();
@@ -138,7 +138,7 @@ describe('a file that is broken', () => {
     const reported = (place: string, reason: string, cure: string) =>
       assert.match(stderr, new RegExp(`^${place}: error: .*${reason}.*\\n {4}cure: .*${cure}`, 'm'));
     reported(`${domains}:${table}`, "the ':' after <passwordfile> is missing", '<passwordfile>:<max>:');
-    reported(`${domains}:${table + 1}`, 'type mysql', 'textfile or htpasswd');
+    reported(`${domains}:${table + 1}`, 'type oracle', 'textfile or htpasswd');
     reported(`${ACME()}:2`, 'blank line', 'remove the line');
     reported(`${ACME()}:3`, 'user .jane. cannot log in', 'mend line 2');
     await answered(LET_IN, JOHN);
