@@ -1,7 +1,11 @@
 /** What holds for a table of either database, shown against the real server. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { stringify } from 'yaml';
 import { createPasswordTools } from '../../src/auth/password-tools.ts';
+import type { CommandIo } from '../../src/cli/io.ts';
+import { lookup } from '../../src/cli/lookup.ts';
+import { sync } from '../../src/cli/sync.ts';
 import { compileDomains, readPasswordFile } from '../../src/tables/compile.ts';
 import { FileStore } from '../../src/tables/file-store.ts';
 import type { PasswordRow } from '../../src/tables/password-file.ts';
@@ -28,6 +32,21 @@ const GROWTH = 240 * 1024 * 1024;
 const LONG = { timeout: 60_000 };
 /** Rows of WIDE octets that no buffer between the server and the process holds. */
 const BEYOND_BUFFERS = 20_000;
+
+/** The config of a site whose tables are in its Redis. */
+function configFile({ site, redis, files }: SqlSite, tables: object): string {
+  const settings = {
+    listeners: [{ name: 'pop3', address: '127.0.0.1', port: 110, tls: 'off', plaintext_auth: 'always' }],
+    tables: { domain_table: files.domainTable, ...tables },
+    redis: { port: redis.port, prefix: 'test' },
+    passwords: {
+      argon2: { memory: '8MiB', time: 1 },
+      fingerprint_key_file: `${site.path}/state/fingerprint.key`,
+    },
+    upstreams: [{ name: 'mailstore', host: '127.0.0.1', port: 1110 }],
+  };
+  return site.write('config.yaml', stringify(settings));
+}
 
 export function conforms(database: Database): SqlSite {
   const it = sqlSite(database);
@@ -131,6 +150,28 @@ export function conforms(database: Database): SqlSite {
         assert.equal(await it.login(`${user}@acme.com`, `${password}x`), 'rejected', user);
       }
       await fromFiles.close();
+    });
+
+    test('is read by the commands, unless the config says no', async () => {
+      await insert(['john', 'one', 'johnacme']);
+      const run = async (command: typeof sync, tables: object, ...args: string[]) => {
+        let shown = '';
+        const write = (text: string) => {
+          shown += text;
+        };
+        const io: CommandIo = { env: {}, out: write, err: write };
+        const status = await command(['--config', configFile(it, tables), ...args], io);
+        assert.ok(!shown.includes(READER.password), shown);
+        return `${status} ${shown}`;
+      };
+      assert.match(await run(sync, {}), /^0 [\s\S]*1 users in 1 password tables/);
+      assert.equal(await it.login('john@acme.com', 'one'), '/m/johnacme');
+      const found = await run(lookup, {}, 'john@acme.com');
+      assert.match(found, /^0 [\s\S]*johnacme/);
+      assert.match(found, new RegExp(`${database.dialect}://127\\.0\\.0\\.1:\\d+/mail/users`));
+      const without = await run(sync, { sql: false }, '--force');
+      assert.match(without, /type (?:mysql|pgsql) is not read from here/);
+      assert.equal(await it.login('john@acme.com', 'one'), 'rejected');
     });
 
     test('leaves the database password nowhere', async () => {
