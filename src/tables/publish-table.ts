@@ -121,7 +121,7 @@ export class TableWriter {
       return { secret: before.secret, mailbox, line, fingerprint };
     }
     anew.add(row.userid);
-    if (become.name !== 'crypt') this.#hashed++;
+    if (row.type !== 'htpasswd') this.#hashed++;
     const secret = await limit(() => {
       stop.throwIfAborted();
       return become.make(row);
