@@ -106,14 +106,23 @@ export class SessionSet {
 
   #accept(connection: Connection, policy: ListenerPolicy): void {
     const { proxyProtocol } = policy;
-    if (proxyProtocol !== null && !proxyProtocol.trusts(connection.remoteAddress)) {
-      this.#turnAway(connection, policy, 'proxy-untrusted');
+    if (proxyProtocol !== null && !this.#isBelieved(connection, policy, proxyProtocol))
       closeSilently(connection);
-    } else if (this.#draining) this.#refuse(connection, policy, 'draining');
+    else if (this.#draining) this.#refuse(connection, policy, 'draining');
     else if (this.#sessions.size + this.#strangers.size >= this.#services.limits.connections)
       this.#refuse(connection, policy, 'connection-limit');
     else if (proxyProtocol === null) this.#begin(connection, policy, null);
     else this.#askWhose(connection, policy, proxyProtocol.timeoutMs);
+  }
+
+  /** Whether it comes from where a header is believed; counts it where it does not. */
+  #isBelieved(connection: Connection, policy: ListenerPolicy, { trusts }: ProxyProtocol): boolean {
+    const { remoteAddress } = connection;
+    // Reset before it was accepted, as a balancer's plain check may be: who it was cannot be told any more.
+    if (remoteAddress === '') this.#services.metrics.healthCheck(policy.name);
+    else if (trusts(remoteAddress)) return true;
+    else this.#turnAway(connection, policy, 'proxy-untrusted');
+    return false;
   }
 
   #begin(connection: Connection, policy: ListenerPolicy, introduced: Introduced | null): void {

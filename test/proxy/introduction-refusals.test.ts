@@ -1,5 +1,6 @@
 /** Listeners behind a load balancer: whom they turn away, and the balancer's own checks. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { total } from '../support/exposition.ts';
@@ -115,6 +116,18 @@ describe("a balancer's check leaves no line", () => {
       const client = await Pop3Client.connect(proxy.port);
       client.reset();
       await until(async () => (await checks(proxy)) === 2);
+      assert.deepEqual(proxy.lines, []);
+    });
+  });
+
+  test('that is reset before the proxy has accepted it', async () => {
+    await behind({}, async (proxy) => {
+      const reset = `import socket, struct
+s = socket.create_connection(('127.0.0.1', ${proxy.port}))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close()`;
+      // The proxy runs in this process, which stands still meanwhile.
+      execFileSync('python3', ['-c', reset]);
+      await until(async () => (await checks(proxy)) === 1);
       assert.deepEqual(proxy.lines, []);
     });
   });
