@@ -62,7 +62,15 @@ test('a session is one line with every field in its place', async () => {
 
 test('a session that came to nothing has nulls', async () => {
   const { log, lines } = logged();
-  log.session({ ...RECORD, via: null, login: null, localUser: null, upstream: null, tls: null, command: null });
+  log.session({
+    ...RECORD,
+    via: null,
+    login: null,
+    localUser: null,
+    upstream: null,
+    tls: null,
+    command: null,
+  });
   await log.flush();
   const { via, login, local_user, upstream, tls, command } = lines()[0];
   assert.deepEqual([via, login, local_user, upstream, tls, command], [null, null, null, null, null, null]);
