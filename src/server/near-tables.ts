@@ -47,11 +47,13 @@ async function openKeeper(config: Config, link: RedisLink, log: Log): Promise<Sn
   return SnapshotKeeper.open({ path, prefix, link, every, maxStale, on: snapshotEvents(log, path) });
 }
 
-/** A large snapshot takes seconds to check: whoever starts with Redis there need not wait for it. */
+/**
+ * Before a client is let in there is something to ask, where there can be. A large snapshot takes seconds to check:
+ * whoever starts with Redis there need not wait for it.
+ */
 async function firstOf(link: RedisLink, keeper: SnapshotKeeper | null, timeout: number): Promise<void> {
-  if (keeper === null) return;
-  const ready = link.whenReady(timeout).catch(() => keeper.verified);
-  await Promise.race([ready, keeper.verified]);
+  const ready = link.whenReady(timeout).catch(() => keeper?.verified);
+  await (keeper === null ? ready : Promise.race([ready, keeper.verified]));
 }
 
 function reportFeed(log: Log, answers: boolean, detail: string): void {

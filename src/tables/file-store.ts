@@ -15,6 +15,8 @@ const KEEP_PREVIOUS = 10_000;
 type Snapshot = {
   generation: number;
   readAt: number;
+  /** False: there was no domain table, and teapop's implied entry is in force. */
+  fileFound: boolean;
   domains: Map<string, DomainEntry[]>;
   tables: Map<TableId, Map<string, UserRow[]>>;
   users: number;
@@ -45,7 +47,10 @@ export class FileStore implements TableStore {
     return this.#current.diagnostics;
   }
 
-  /** Reads the files anew and serves them from one moment on. Rejects with SourceUnreadable; what is served stays. */
+  /**
+   * Reads the files anew and serves them from one moment on. Rejects with SourceUnreadable, also where a file is gone
+   * that has served users; what is served stays.
+   */
   reload(): Promise<readonly Diagnostic[]> {
     // One after the other, so that an older reading never replaces a newer one.
     const reloaded = this.#reloading.then(() => this.#reload());
@@ -55,7 +60,7 @@ export class FileStore implements TableStore {
 
   async #reload(): Promise<readonly Diagnostic[]> {
     try {
-      const next = await readSnapshot(this.#options, this.#current.generation + 1);
+      const next = await readSnapshot(this.#options, this.#current.generation + 1, this.#current);
       this.#previous = this.#current;
       this.#current = next;
       this.#lastFailure = null;
@@ -99,8 +104,15 @@ export class FileStore implements TableStore {
   }
 }
 
-async function readSnapshot(options: CompileOptions, generation: number): Promise<Snapshot> {
+/** @param served what a reload is to replace: whoever it lets in must not be locked out because a file is merely away */
+async function readSnapshot(
+  options: CompileOptions,
+  generation: number,
+  served: Snapshot | null = null,
+): Promise<Snapshot> {
   const compiled = await compileDomains(options);
+  const { fileFound } = compiled;
+  if (!fileFound && served?.fileFound) throw new SourceUnreadable(`${options.domainTable} is gone`);
   const domains = new Map<string, DomainEntry[]>();
   for (const entry of compiled.entries) append(domains, entry.domain, { ...entry, generation });
   const tables = new Map<TableId, Map<string, UserRow[]>>();
@@ -114,11 +126,17 @@ async function readSnapshot(options: CompileOptions, generation: number): Promis
     const result = await readPasswordFile(options, ref, { onRows });
     // A database that is down says nothing of its users: what is served stays in force.
     if (result.fault !== null && result.why !== null) throw new SourceUnreadable(result.why);
+    const before = served?.tables.get(ref.id)?.size ?? 0;
+    if (result.fault !== null && before > 0) {
+      throw new SourceUnreadable(
+        `${ref.path} is gone or cannot be read, and ${before} users would be with it`,
+      );
+    }
     diagnostics.push(...result.diagnostics);
     tables.set(ref.id, table);
     users += table.size;
   }
-  return { generation, readAt: Date.now(), domains, tables, users, diagnostics };
+  return { generation, readAt: Date.now(), fileFound, domains, tables, users, diagnostics };
 }
 
 /** A row as a store of the files' own serves it, its password as it is. */

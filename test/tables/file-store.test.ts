@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { linkSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { createPasswordTools } from '../../src/auth/password-tools.ts';
 import { FileStore } from '../../src/tables/file-store.ts';
@@ -64,6 +64,22 @@ test('a reload that fails leaves what is served, and the status tells', async ()
   assert.doesNotMatch(store.status().detail, /failed/);
   await store.close();
 });
+
+for (const file of ['teapop.passwd', 'users']) {
+  test(`a reload while ${file} is gone locks nobody out; the next one reads what is back`, async () => {
+    const store = await FileStore.open(site.files);
+    const text = readFileSync(`${site.path}/${file}`);
+    rmSync(`${site.path}/${file}`);
+    await assert.rejects(store.reload(), (error) => {
+      assert.ok(error instanceof SourceUnreadable);
+      return error.message.includes(file);
+    });
+    assert.equal((await rowsOf(store, 'john')).length, 2);
+    site.write(file, text.toString('latin1').replaceAll('{dir}', site.path));
+    await store.reload();
+    assert.equal((await rowsOf(store, 'john')).length, 2);
+  });
+}
 
 test('reloads at once end with the newest files', async () => {
   const store = await FileStore.open(site.files);
