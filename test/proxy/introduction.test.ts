@@ -6,7 +6,7 @@ import { type Balancer, startBalancer } from '../support/balancer.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import type { TestProxyOptions } from '../support/proxy.ts';
 import { type TestCertificates, temporaryCertificates } from '../support/tls.ts';
-import { BELIEVES, behind, CLIENT, ends, HEADERS, LOCAL, logIn, V1, V2 } from './balanced.ts';
+import { BELIEVES, behind, CLIENT, ends, HEADERS, LOCAL, logIn, TIMEOUT_MS, V1, V2 } from './balanced.ts';
 import { octets } from './headers.ts';
 
 let certificates: TestCertificates;
@@ -83,6 +83,17 @@ for (const [version, header] of Object.entries(HEADERS)) {
     }
   });
 }
+
+test('a session outlives the time that its header could have taken', async () => {
+  await behind({}, async (proxy) => {
+    const client = await Pop3Client.connect(proxy.port);
+    client.socket.write(V1);
+    await client.line();
+    await sleep(2 * TIMEOUT_MS);
+    await logIn(client);
+    client.destroy();
+  });
+});
 
 describe('the addresses of a header', () => {
   test('are those that the tables are asked for', async () => {

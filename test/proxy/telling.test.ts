@@ -93,15 +93,8 @@ describe('XCLIENT', () => {
     (reply: string | null): Script =>
     async (connection) => {
       connection.send(`+OK ${reply === null ? '' : '[XCLIENT] '}ready\r\n`);
-      if (reply !== null) {
-        await connection.line();
-        connection.send(`${reply}\r\n`);
-      }
-      for (const answer of ['+OK', '+OK logged in']) {
-        await connection.line();
-        connection.send(`${answer}\r\n`);
-      }
-      await connection.until(() => connection.ended || connection.closed);
+      for (let line = await connection.line(); line !== null; line = await connection.line())
+        connection.send(`${line.startsWith('XCLIENT') ? reply : '+OK logged in'}\r\n`);
       connection.end();
     };
 
@@ -117,6 +110,14 @@ describe('XCLIENT', () => {
       assert.equal(line, `XCLIENT ADDR=192.0.2.7 PORT=4711 SESSION=${id}`);
       assert.equal(await told(proxy, 'taken'), 1);
       assert.deepEqual(warned(proxy), []);
+    });
+  });
+
+  test('is for mailstores that are set to be told, and for no other', async () => {
+    await between(dovecot('+OK Updated'), {}, async (client, { proxy, mailstore }) => {
+      assert.equal(await logIn(client), '+OK logged in');
+      assert.match(mailstore.connections[0]!.received, /^USER /);
+      for (const result of ['taken', 'not-offered', 'refused']) assert.equal(await told(proxy, result), 0);
     });
   });
 
