@@ -30,8 +30,8 @@ export async function openNearTables(config: Config, secrets: Secrets, log: Log)
   const bounds = { rows: near.rows, octets: near.memory, unknown: near.unknown };
   const nearStore = new NearStore({ store, feed, bounds, fallback: keeper, maxStale });
   keeper?.follow(feed);
-  feed.start();
   await firstOf(link, keeper, settings.timeout);
+  feed.start();
   return {
     store: nearStore,
     reload: async () => {},
@@ -53,7 +53,9 @@ async function openKeeper(config: Config, link: RedisLink, log: Log): Promise<Sn
  */
 async function firstOf(link: RedisLink, keeper: SnapshotKeeper | null, timeout: number): Promise<void> {
   const ready = link.whenReady(timeout).catch(() => keeper?.verified);
-  await (keeper === null ? ready : Promise.race([ready, keeper.verified]));
+  // Of a snapshot that is not there, or no good, there is nothing to serve.
+  const held = keeper?.verified.then(() => (keeper.edition === null ? ready : undefined)) ?? ready;
+  await Promise.race([ready, held]);
 }
 
 function reportFeed(log: Log, answers: boolean, detail: string): void {

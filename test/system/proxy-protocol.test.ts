@@ -124,10 +124,7 @@ function behindHaproxy(runtime: Runtime): void {
   test('a header from an address that is not trusted is not believed, and nothing is said', async () => {
     for (const listener of ['behind', 'behind-tls']) {
       for (const header of ['PROXY TCP4 127.0.0.1 127.0.0.1 4711 110\r\n', 'CAPA\r\n', '']) {
-        const [client] = await openPlain(site.proxy.port(listener));
-        client.send(header);
-        assert.equal(await client.rest(), '');
-        client.destroy();
+        assert.equal(await answerTo(header, site.proxy.port(listener)), '');
       }
       const line = await site.proxy.logged('connection-refused', { listener, reason: 'proxy-untrusted' });
       assert.equal(line.address, CLIENT_ADDRESS);
@@ -205,4 +202,18 @@ async function openTls(port: number, ca: string): Promise<Opened> {
 async function enter(client: Pop3Client, login: string, password = PASSWORD): Promise<string> {
   assert.equal(await client.line(), '+OK POP3 ready');
   return logIn(client, { login, password });
+}
+
+/** What is said to a client that is closed on sight: so soon that the reset may be reported as one of the connect. */
+async function answerTo(octets: string, port: number): Promise<string> {
+  try {
+    const [client] = await openPlain(port);
+    client.send(octets);
+    const answer = await client.rest();
+    client.destroy();
+    return answer;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return '';
+    throw error;
+  }
 }
