@@ -60,6 +60,8 @@ async function main(): Promise<void> {
 function stages(reports: string): Part[][] {
   const system = testFiles('test/system/**/*.test.ts');
   const unit = testFiles('test/**/*.test.ts').filter((file) => !system.includes(file));
+  const lost = BUN_ONLY.filter((file) => !unit.includes(file));
+  if (lost.length > 0) throw new Error(`${lost.join(', ')}: named as Bun's own, but not there`);
   const forNode = unit.filter((file) => !BUN_ONLY.includes(file));
   return [
     [
