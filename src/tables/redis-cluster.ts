@@ -1,6 +1,7 @@
 import {
   type Address,
   type Command,
+  connected,
   type RedisPeer,
   Refusal,
   type Reply,
@@ -27,7 +28,8 @@ const LOOK_EVERY = 60_000;
 /** A reshard moves many slots, and each says by itself where it went. */
 const LOOK_AFTER_MOVE = 1_000;
 
-type Node = { address: Address; peer: RedisPeer };
+/** `opening` is over when it can be asked for the first time, or cannot. */
+type Node = { address: Address; peer: RedisPeer; opening: Promise<void> };
 /** A command on its way, the place of its reply, and whom to ask. */
 type Errand = { command: Command; place: number; node: Node; asking: boolean };
 type Answer = Reply | TablesUnavailable;
@@ -169,8 +171,8 @@ export class RedisCluster implements RedisPeer {
     }
     const node = this.#node(redirected.to);
     if (redirected.kind === 'MOVED') this.#moved(errand.command, node);
-    // It may just have been opened; where it stays away, asking it says why.
-    await node.peer.whenReady(this.#options.timeout).catch(() => {});
+    // Where it stays away, asking it says why.
+    await node.opening;
     return { ...errand, node, asking: redirected.kind === 'ASK' };
   }
 
@@ -184,7 +186,8 @@ export class RedisCluster implements RedisPeer {
     const name = shown(address);
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
-    const node = { address, peer: this.#options.open(address) };
+    const peer = this.#options.open(address);
+    const node = { address, peer, opening: connected(peer, this.#options.timeout).catch(() => {}) };
     node.peer.onChange(() => {
       if (node.peer.problem() !== null) this.#lookSoon();
       this.#tell();
@@ -235,7 +238,7 @@ export class RedisCluster implements RedisPeer {
     return Promise.any(asked).catch(() => null);
   }
 
-  async #rangesOf({ address, peer }: Node): Promise<SlotRange[] | null> {
+  async #rangesOf({ address, peer }: Omit<Node, 'opening'>): Promise<SlotRange[] | null> {
     const [reply = null] = await peer.ask([['CLUSTER', 'SLOTS']]);
     if (reply instanceof TablesUnavailable) this.#failure = reply.message;
     // A node that belongs to no Cluster yet.
@@ -248,7 +251,7 @@ export class RedisCluster implements RedisPeer {
   async #rangesFrom(address: Address): Promise<SlotRange[]> {
     const peer = this.#options.open(address);
     try {
-      await peer.whenReady(this.#options.timeout).catch((error: Error) => {
+      await connected(peer, this.#options.timeout).catch((error: Error) => {
         this.#failure = error.message;
         throw error;
       });

@@ -119,6 +119,17 @@ function whole(replies: (Reply | TablesUnavailable)[]): Reply[] {
   return replies as Reply[];
 }
 
+/** As whenReady of a peer just opened, but its first failure is the end: who else there is can be asked then. */
+export function connected(peer: RedisPeer, within: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    peer.onChange(() => {
+      const problem = peer.problem();
+      if (problem !== null) reject(new TablesUnavailable(problem));
+    });
+    peer.whenReady(within).then(resolve, reject);
+  });
+}
+
 const FIRST_RETRY = 50;
 /** An outage ends for a proxy at most this long after Redis is back. */
 const LAST_RETRY = 2_000;

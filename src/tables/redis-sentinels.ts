@@ -1,4 +1,12 @@
-import { type Address, type RedisPeer, Refusal, type Reply, retryDelay, shown } from './redis-link.ts';
+import {
+  type Address,
+  connected,
+  type RedisPeer,
+  Refusal,
+  type Reply,
+  retryDelay,
+  shown,
+} from './redis-link.ts';
 import { TablesUnavailable } from './store.ts';
 
 export type SentinelsOptions = {
@@ -140,7 +148,7 @@ export class RedisSentinels implements RedisPeer {
     }
     const peer = this.#options.openServer(address);
     try {
-      await peer.whenReady(CONNECTED_WITHIN);
+      await connected(peer, CONNECTED_WITHIN);
       await mustBeMaster(peer, address);
     } catch (error) {
       peer.close();

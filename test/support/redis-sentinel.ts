@@ -13,9 +13,9 @@ export const SENTINEL_PASSWORD = 's3ntinel-secret';
 const SENTINELS = 3;
 const REPLICAS = 2;
 /** A failover takes some of these, in ms. A busy machine must not look dead. */
-const DOWN_AFTER = 700;
+const DOWN_AFTER = 1_000;
 /** Twice this lies between two failovers at least, in ms. */
-const FAILOVER_TIMEOUT = 1_500;
+const FAILOVER_TIMEOUT = 3_000;
 
 export type Sentinels = {
   ports: number[];
@@ -27,7 +27,7 @@ export type Sentinels = {
   masterPort(): Promise<number>;
   /** Until the Sentinels name another master than this one. */
   successorOf(port: number): Promise<number>;
-  /** Until so many servers replicate from the master, and the Sentinels know. */
+  /** Until so many servers have all that the master has, and the Sentinels can do without it. */
   followedBy(replicas: number): Promise<void>;
   stop(): Promise<void>;
 };
@@ -74,8 +74,13 @@ export async function startSentinels(certificates: TestCertificates): Promise<Se
       await until('another master', async () => (await master()) !== port, 15_000);
       return master();
     },
-    followedBy: (replicas) =>
-      until(`${replicas} replicas and all Sentinels are known`, () => isWhole(link, replicas), 20_000),
+    followedBy: async (replicas) => {
+      await until(`${replicas} replicas and all Sentinels are known`, () => isWhole(link, replicas), 20_000);
+      const server = one(await master(), SERVER_PASSWORD);
+      await server.whenReady(5_000);
+      await until(`${replicas} replicas have it all`, () => reaches(server, replicas), 20_000);
+      server.close();
+    },
     stop: async () => {
       link.close();
       await Promise.all([...sentinels, ...servers.values()].map((each) => each.stop()));
@@ -128,16 +133,24 @@ async function startSentinel(
   return sentinel;
 }
 
-/** All Sentinels can agree on a failover, and so many servers follow the master. */
+/** All Sentinels know each other, and so many servers that can be the next master. */
 async function isWhole(link: RedisLink, replicas: number): Promise<boolean> {
   const [master = [], known = []] = (await link.batch([
     ['SENTINEL', 'MASTER', MASTER_NAME],
     ['SENTINEL', 'REPLICAS', MASTER_NAME],
   ])) as [Buffer[], Buffer[][]];
   const fields = fieldsOf(master);
-  const following = known.map(fieldsOf).filter((each) => each.get('master-link-status') === 'ok');
+  const up = known.map(fieldsOf).filter((each) => each.get('flags') === 'slave');
   const others = Number(fields.get('num-other-sentinels'));
-  return fields.get('flags') === 'master' && others === SENTINELS - 1 && following.length === replicas;
+  return fields.get('flags') === 'master' && others === SENTINELS - 1 && up.length === replicas;
+}
+
+/** What the Sentinels say of a replica may be ten seconds old: whether it follows, the master knows. */
+async function reaches(server: RedisLink, replicas: number): Promise<boolean> {
+  await server.command('SET', 'reaches', 'all');
+  const reached = await server.command('WAIT', replicas, 200);
+  await server.command('DEL', 'reaches');
+  return reached === replicas;
 }
 
 function fieldsOf(reply: readonly Buffer[]): Map<string, string> {

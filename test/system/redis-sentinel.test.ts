@@ -91,6 +91,7 @@ test('the next sync finds the new master', async () => {
 
 test('a master that hangs is left for its successor', async () => {
   await sentinels.followedBy(1);
+  assert.equal(await replyTo(JOHN_LATER.password), LET_IN);
   const master = await sentinels.masterPort();
   sentinels.servers.get(master)!.freeze();
   const successor = sentinels.successorOf(master);
