@@ -10,11 +10,13 @@ import {
   importedAtOnce,
   importersOf,
   impurities,
-  pureFilesOf,
+  pureRoomsOf,
   readSources,
+  roomCircles,
   roomsOf,
   type Sources,
   wrongArrows,
+  wrongInnerArrows,
 } from './support/house.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -29,7 +31,9 @@ const FOREIGN_CALLS = 'ffi-rs';
 
 const contributing = readFileSync(join(ROOT, 'docs', 'contributing.md'), 'utf8');
 const rooms = roomsOf(contributing);
-const pureTables = pureFilesOf(contributing);
+/** Rooms so large that they have rooms of their own. */
+const DIVIDED = ['tables'];
+const pureRooms = pureRoomsOf(contributing, ['', ...DIVIDED]);
 const sources = readSources(ROOT);
 const imports = allImports(sources);
 
@@ -39,7 +43,7 @@ describe('the house', () => {
       [...sources.keys()].filter((path) => path.includes('/')).map((path) => path.split('/')[0]!),
     );
     assert.deepEqual([...folders].sort(), [...rooms.keys()].sort());
-    assert.ok(pureTables.length > 0);
+    assert.deepEqual(pureRooms, ['pop3', 'tables/teapop']);
   });
 
   test('has no import against the order of its rooms', () => {
@@ -50,10 +54,29 @@ describe('the house', () => {
     assert.deepEqual(circles(imports), []);
   });
 
-  test('keeps pop3 and the pure tables free of node:, packages, clocks, randomness and logs', () => {
-    const pop3 = [...sources.keys()].filter((path) => path.startsWith('pop3/'));
-    assert.deepEqual(impurities(sources, [...pop3, ...pureTables]), []);
-  });
+  for (const within of DIVIDED) {
+    const inner = roomsOf(contributing, within);
+
+    test(`has in ${within}/ the rooms that its table names, and nothing beside them`, () => {
+      const places = new Set(
+        [...sources.keys()].filter((path) => path.startsWith(`${within}/`)).map((path) => dirname(path)),
+      );
+      assert.deepEqual([...places].sort(), [...inner.keys()].sort());
+    });
+
+    test(`has no import against the order of the rooms of ${within}/, and no circle of them`, () => {
+      assert.deepEqual(wrongInnerArrows(imports, within, inner), []);
+      assert.deepEqual(roomCircles(imports, within), []);
+    });
+  }
+
+  for (const room of pureRooms) {
+    test(`keeps ${room}/ free of node:, packages, clocks, randomness and logs`, () => {
+      const files = [...sources.keys()].filter((path) => path.startsWith(`${room}/`));
+      assert.ok(files.length > 0);
+      assert.deepEqual(impurities(sources, files), []);
+    });
+  }
 
   for (const name of IMPORTED_ONCE) {
     test(`has at most one file that imports ${name}`, () => {
@@ -123,6 +146,28 @@ describe('a broken rule is seen', () => {
       'pop3/c.ts → ops/log.ts',
       'main.ts → server/server.ts',
       'server/d.ts → ../test/support/temp.ts',
+    ]);
+  });
+
+  test('an import against the order within a room, in its types too, and from beside its rooms', () => {
+    const inner = roomsOf(
+      '| `src/tables/` | x | pop3 |\n| `src/tables/a/` | x | everything below |\n| `src/tables/b/` | x | c |\n| `src/tables/c/` | x | nothing |\n',
+      'tables',
+    );
+    const files = built({
+      'tables/a/x.ts': "import { b } from '../b/x.ts';\nimport { y } from './y.ts';",
+      'tables/b/x.ts': "import { c } from '../c/x.ts';\nimport type { y } from '../a/y.ts';",
+      'tables/c/x.ts': "import { b } from '../b/x.ts';\nimport { z } from '../../pop3/z.ts';",
+      'tables/z.ts': "import { a } from './a/x.ts';",
+    });
+    assert.deepEqual(wrongInnerArrows(allImports(files), 'tables', inner), [
+      'tables/b/x.ts → tables/a/y.ts',
+      'tables/c/x.ts → tables/b/x.ts',
+      'tables/z.ts → tables/a/x.ts',
+    ]);
+    assert.deepEqual(roomCircles(allImports(files), 'tables').sort(), [
+      'tables/a → tables/b → tables/a',
+      'tables/b → tables/c → tables/b',
     ]);
   });
 

@@ -1,9 +1,9 @@
 import type { Credentials } from '../pop3/sasl.ts';
-import { type LocalUserRule, localUser } from '../tables/local-user.ts';
-import { type LookupResult, lookup } from '../tables/lookup.ts';
-import { mailboxPath } from '../tables/mailbox.ts';
-import type { Accounts } from '../tables/model.ts';
-import { type TableStore, TablesUnavailable } from '../tables/store.ts';
+import { type LocalUserRule, localUser } from '../tables/teapop/local-user.ts';
+import { type LookupResult, lookup } from '../tables/teapop/lookup.ts';
+import { mailboxPath } from '../tables/teapop/mailbox.ts';
+import type { Accounts } from '../tables/teapop/model.ts';
+import { type TableStore, TablesUnavailable } from '../tables/teapop/store.ts';
 import type { Authenticator, Decision, RejectReason, Timings, UnavailableReason } from './authenticator.ts';
 import { type FoundRows, isSlow, type Tried, tryRows } from './rows.ts';
 import type { Passwords } from './scheme.ts';

@@ -1,13 +1,13 @@
-import { type LocalUserRule, localUser } from '../tables/local-user.ts';
+import { type LocalUserRule, localUser } from '../tables/teapop/local-user.ts';
 import {
   type Login,
   type LookupReason,
   type LookupResult,
   type LookupStep,
   lookup,
-} from '../tables/lookup.ts';
-import { mailboxPath } from '../tables/mailbox.ts';
-import type { DomainEntry, TableId, UserRow } from '../tables/model.ts';
+} from '../tables/teapop/lookup.ts';
+import { mailboxPath } from '../tables/teapop/mailbox.ts';
+import type { DomainEntry, TableId, UserRow } from '../tables/teapop/model.ts';
 import { type AuthenticatorOptions, createAuthenticator, faultOf } from './authenticate.ts';
 import type { Account, RejectReason, UnavailableReason } from './authenticator.ts';
 import { contextOf } from './rows.ts';

@@ -1,4 +1,4 @@
-import type { PasswordTools } from '../tables/password-tools.ts';
+import type { PasswordTools } from '../tables/teapop/password-tools.ts';
 import { type Argon2Params, hashPassword, needsRehash } from './argon2.ts';
 import { type Libcrypt, LibcryptMissing, openLibcrypt } from './libcrypt.ts';
 import { inspectSecret } from './scheme.ts';

@@ -1,6 +1,6 @@
-import type { LookupResult } from '../tables/lookup.ts';
-import type { UserRow } from '../tables/model.ts';
-import { useridIn } from '../tables/table-id.ts';
+import type { LookupResult } from '../tables/teapop/lookup.ts';
+import type { UserRow } from '../tables/teapop/model.ts';
+import { useridIn } from '../tables/teapop/table-id.ts';
 import { parsePhc } from './argon2.ts';
 import { effectivePhrase } from './effective-phrase.ts';
 import { cryptString, inspectSecret, type Passwords, type SecretContext } from './scheme.ts';

@@ -1,5 +1,5 @@
-import type { UserRow } from '../tables/model.ts';
-import type { TableStore } from '../tables/store.ts';
+import type { UserRow } from '../tables/teapop/model.ts';
+import type { TableStore } from '../tables/teapop/store.ts';
 import { type Argon2Params, hashPassword, needsRehash } from './argon2.ts';
 import { type CryptMethodName, cryptMethod } from './crypt-method.ts';
 import { effectivePhrase } from './effective-phrase.ts';

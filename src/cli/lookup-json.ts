@@ -1,6 +1,6 @@
 import type { Explanation, RowExplained, Verdict } from '../auth/explain.ts';
 import { printableOctets } from '../ops/printable.ts';
-import type { Diagnostic } from '../tables/model.ts';
+import type { Diagnostic } from '../tables/teapop/model.ts';
 import type { Examination } from './lookup.ts';
 import type { Absent, View } from './lookup-views.ts';
 

@@ -1,7 +1,7 @@
 import type { Considered, Explanation, RowExplained, Verdict } from '../auth/explain.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
 import { printableOctets } from '../ops/printable.ts';
-import type { Agreement } from '../tables/agreement.ts';
+import type { Agreement } from '../tables/inspect/agreement.ts';
 import type { Examination } from './lookup.ts';
 import type { Absent, View } from './lookup-views.ts';
 import { shownDiagnostic } from './sync-report.ts';

@@ -11,18 +11,18 @@ import type { Config } from '../config/schema.ts';
 import { decisionRules } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
 import { tableFiles } from '../server/table-files.ts';
-import { type Agreement, compare, type Side } from '../tables/agreement.ts';
-import { DirectStore } from '../tables/direct-store.ts';
-import { createFingerprints, type Fingerprints } from '../tables/fingerprint.ts';
-import { readSite, readTable } from '../tables/inspect.ts';
-import { readDiagnostics } from '../tables/kept-diagnostics.ts';
-import { diagnosticsOf } from '../tables/login-diagnostics.ts';
-import type { Diagnostic } from '../tables/model.ts';
-import type { PasswordRow } from '../tables/password-file.ts';
-import { connectRedis, type RedisLink } from '../tables/redis-client.ts';
-import { redisKeys } from '../tables/redis-keys.ts';
-import type { StoredRow } from '../tables/redis-row.ts';
-import { RedisStore } from '../tables/redis-store.ts';
+import { type Agreement, compare, type Side } from '../tables/inspect/agreement.ts';
+import { DirectStore } from '../tables/inspect/direct-store.ts';
+import { createFingerprints, type Fingerprints } from '../tables/published/fingerprint.ts';
+import { readSite, readTable } from '../tables/published/inspect.ts';
+import { readDiagnostics } from '../tables/published/kept-diagnostics.ts';
+import { redisKeys } from '../tables/published/redis-keys.ts';
+import type { StoredRow } from '../tables/published/redis-row.ts';
+import { RedisStore } from '../tables/published/redis-store.ts';
+import { connectRedis, type RedisLink } from '../tables/redis/client.ts';
+import { diagnosticsOf } from '../tables/teapop/login-diagnostics.ts';
+import type { Diagnostic } from '../tables/teapop/model.ts';
+import type { PasswordRow } from '../tables/teapop/password-file.ts';
 
 /** One login as the files have it and as Redis has it. */
 

@@ -1,4 +1,4 @@
-import type { PublishProgress } from '../tables/publish-progress.ts';
+import type { PublishProgress } from '../tables/publish/progress.ts';
 
 /** Drawn so often: smooth for the eye, nothing for the sync. */
 const DRAW_EVERY = 200;

@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { openSealer } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
 import { tableFiles } from '../server/table-files.ts';
-import type { SyncOptions } from '../tables/sync.ts';
+import type { SyncOptions } from '../tables/sync/sync.ts';
 
 /** What the config says of a sync. Rejects with an Error that names the file that cannot be read. */
 export async function syncOptions({ config, secrets }: LoadedConfig): Promise<SyncOptions> {

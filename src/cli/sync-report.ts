@@ -1,7 +1,7 @@
 import { printableOctets } from '../ops/printable.ts';
-import { SyncRefused } from '../tables/loss.ts';
-import type { Diagnostic } from '../tables/model.ts';
-import type { DomainChange, PublishReport, TableChange } from '../tables/publication.ts';
+import { SyncRefused } from '../tables/publish/loss.ts';
+import type { DomainChange, PublishReport, TableChange } from '../tables/publish/publication.ts';
+import type { Diagnostic } from '../tables/teapop/model.ts';
 import type { CommandIo } from './io.ts';
 
 /** Domains told without --verbose: what fits on a screen. */

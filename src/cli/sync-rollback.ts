@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load.ts';
-import { rollBackTables } from '../tables/sync.ts';
+import { rollBackTables } from '../tables/sync/sync.ts';
 import { type CommandIo, EXIT } from './io.ts';
 import { syncOptions } from './sync-options.ts';
 import { tellFailure } from './sync-report.ts';

@@ -1,10 +1,10 @@
 import type { LoadedConfig } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { printableOctets } from '../ops/printable.ts';
-import type { Diagnostic } from '../tables/model.ts';
-import type { PublishResult } from '../tables/publication.ts';
-import { syncTables } from '../tables/sync.ts';
-import { type LoopEvent, syncLoop } from '../tables/sync-loop.ts';
+import type { PublishResult } from '../tables/publish/publication.ts';
+import { syncTables } from '../tables/sync/sync.ts';
+import { type LoopEvent, syncLoop } from '../tables/sync/sync-loop.ts';
+import type { Diagnostic } from '../tables/teapop/model.ts';
 import { EXIT } from './io.ts';
 import { syncOptions } from './sync-options.ts';
 

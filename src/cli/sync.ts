@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load.ts';
-import { syncTables } from '../tables/sync.ts';
+import { syncTables } from '../tables/sync/sync.ts';
 import { CONFIG_OPTION, readArguments } from './arguments.ts';
 import { readConfig } from './config.ts';
 import { type CommandIo, EXIT } from './io.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { printableOctets } from '../ops/printable.ts';
-import type { ServerFacts, Survey } from '../tables/survey.ts';
+import type { ServerFacts, Survey } from '../tables/inspect/survey.ts';
 import { shownDiagnostic } from './sync-report.ts';
 import { ago, columns, shownTime } from './text.ts';
 

@@ -1,8 +1,8 @@
 import type { LoadedConfig } from '../config/load.ts';
 import { redisSettings } from '../server/redis-settings.ts';
-import { connectRedis } from '../tables/redis-client.ts';
-import { redisKeys } from '../tables/redis-keys.ts';
-import { type Survey, survey } from '../tables/survey.ts';
+import { type Survey, survey } from '../tables/inspect/survey.ts';
+import { redisKeys } from '../tables/published/redis-keys.ts';
+import { connectRedis } from '../tables/redis/client.ts';
 import { CONFIG_OPTION, readArguments } from './arguments.ts';
 import { readConfig } from './config.ts';
 import { type CommandIo, EXIT } from './io.ts';

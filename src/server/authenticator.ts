@@ -9,8 +9,8 @@ import type { Verifier } from '../auth/verifier.ts';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../ops/log.ts';
 import { printableOctets } from '../ops/printable.ts';
-import { readAccounts } from '../tables/accounts.ts';
-import type { TableStore } from '../tables/store.ts';
+import { readAccounts } from '../tables/sources/accounts.ts';
+import type { TableStore } from '../tables/teapop/store.ts';
 
 /** Rejects with an Error that names the file that cannot be read. */
 export async function openAuthenticator(

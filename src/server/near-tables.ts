@@ -2,12 +2,12 @@ import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Log } from '../ops/log.ts';
 import type { NearState } from '../ops/table-metrics.ts';
-import { Feed } from '../tables/feed.ts';
-import { NearStore } from '../tables/near-store.ts';
-import { connectRedis, listenRedis } from '../tables/redis-client.ts';
-import type { RedisLink } from '../tables/redis-link.ts';
-import { RedisStore } from '../tables/redis-store.ts';
-import { type SnapshotEvents, SnapshotKeeper } from '../tables/snapshot-keeper.ts';
+import { NearStore } from '../tables/near/store.ts';
+import { Feed } from '../tables/published/feed.ts';
+import { RedisStore } from '../tables/published/redis-store.ts';
+import { connectRedis, listenRedis } from '../tables/redis/client.ts';
+import type { RedisLink } from '../tables/redis/link.ts';
+import { type SnapshotEvents, SnapshotKeeper } from '../tables/snapshot/keeper.ts';
 import { redisSettings } from './redis-settings.ts';
 import type { Tables } from './tables.ts';
 

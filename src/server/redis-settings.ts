@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
-import type { RedisServers, RedisSettings } from '../tables/redis-link.ts';
+import type { RedisServers, RedisSettings } from '../tables/redis/link.ts';
 
 /** The `redis:` section with what its files hold. Rejects with an Error that names the file. */
 export async function redisSettings(config: Config, secrets: Secrets): Promise<RedisSettings> {

@@ -1,6 +1,6 @@
 import { createPasswordTools } from '../auth/password-tools.ts';
 import type { Config } from '../config/schema.ts';
-import type { CompileOptions } from '../tables/compile.ts';
+import type { CompileOptions } from '../tables/sources/compile.ts';
 
 /** How the domain table and what it names are read, by whichever command. */
 export function tableFiles({ tables, passwords }: Pick<Config, 'tables' | 'passwords'>): CompileOptions {

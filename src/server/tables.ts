@@ -2,9 +2,9 @@ import type { Config } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import type { Log } from '../ops/log.ts';
 import type { NearState } from '../ops/table-metrics.ts';
-import { FileStore } from '../tables/file-store.ts';
-import type { Diagnostic } from '../tables/model.ts';
-import type { TableStore } from '../tables/store.ts';
+import { FileStore } from '../tables/sources/file-store.ts';
+import type { Diagnostic } from '../tables/teapop/model.ts';
+import type { TableStore } from '../tables/teapop/store.ts';
 import { openNearTables } from './near-tables.ts';
 import { tableFiles } from './table-files.ts';
 

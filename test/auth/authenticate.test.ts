@@ -7,8 +7,8 @@ import { MAX_SLOW_ROWS } from '../../src/auth/rows.ts';
 import { createPasswords, type Passwords } from '../../src/auth/scheme.ts';
 import { createSealer } from '../../src/auth/seal.ts';
 import { createVerifier } from '../../src/auth/verifier.ts';
-import type { DomainEntry, UserRow } from '../../src/tables/model.ts';
-import { type TableStore, TablesUnavailable } from '../../src/tables/store.ts';
+import type { DomainEntry, UserRow } from '../../src/tables/teapop/model.ts';
+import { type TableStore, TablesUnavailable } from '../../src/tables/teapop/store.ts';
 
 const CHEAP = { memory: 64 * 1024, time: 1, parallelism: 1 };
 const sealer = createSealer(Buffer.alloc(32, 1));

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { hashPassword } from '../../src/auth/argon2.ts';
 import { type Explanation, explain, type Verdict } from '../../src/auth/explain.ts';
 import { createPasswords } from '../../src/auth/scheme.ts';
-import type { TableStore } from '../../src/tables/store.ts';
+import type { TableStore } from '../../src/tables/teapop/store.ts';
 import { memoryTables } from '../support/memory-tables.ts';
 
 const CHEAP = { memory: 8 * 1024, time: 1, parallelism: 1 };

@@ -12,8 +12,8 @@ import {
   upgradeMethod,
 } from '../../src/auth/upgrade.ts';
 import { createVerifier } from '../../src/auth/verifier.ts';
-import type { DomainEntry, UserRow } from '../../src/tables/model.ts';
-import { type TableStore, TablesUnavailable } from '../../src/tables/store.ts';
+import type { DomainEntry, UserRow } from '../../src/tables/teapop/model.ts';
+import { type TableStore, TablesUnavailable } from '../../src/tables/teapop/store.ts';
 import { until } from '../support/process.ts';
 
 const CHEAP = { memory: 8 * 1024, time: 1, parallelism: 1 };

@@ -9,7 +9,7 @@ import { createVerifier } from '../../src/auth/verifier.ts';
 import type { CommandIo } from '../../src/cli/io.ts';
 import { lookup } from '../../src/cli/lookup.ts';
 import { printableOctets } from '../../src/ops/printable.ts';
-import { FileStore } from '../../src/tables/file-store.ts';
+import { FileStore } from '../../src/tables/sources/file-store.ts';
 import { makeSite, type Site } from '../support/site.ts';
 import { textsOf, VECTOR_ACCOUNTS, type VectorLogin, type VectorSet } from '../support/vectors.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonReport, summary } from '../../src/cli/sync-report.ts';
-import type { Diagnostic } from '../../src/tables/model.ts';
-import type { DomainChange, PublishReport } from '../../src/tables/publication.ts';
+import type { DomainChange, PublishReport } from '../../src/tables/publish/publication.ts';
+import type { Diagnostic } from '../../src/tables/teapop/model.ts';
 
 const TABLE = { id: 'f'.repeat(32), path: '/etc/users\xff', movedFrom: '/etc/old', users: 3, rows: 3 };
 const NAMES = { added: ['eve', ''], changed: ['j\x1b[2Jx'], removed: ['bob'] };

@@ -9,7 +9,7 @@ import { formatError } from '../../src/config/problem.ts';
 import { reference } from '../../src/config/reference.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
 import type { Schema } from '../../src/config/suggestions.ts';
-import { isLocalUserRule } from '../../src/tables/local-user.ts';
+import { isLocalUserRule } from '../../src/tables/teapop/local-user.ts';
 import { errorsOf, good, withRest } from './configs.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DEMO_LOCAL_USER, DEMO_LOGIN, DEMO_MESSAGES, DEMO_PASSWORD } from '../../src/demo/messages.ts';
-import { FileStore } from '../../src/tables/file-store.ts';
-import { DEFAULT_LOCAL_USER_RULE, localUser } from '../../src/tables/local-user.ts';
-import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/lookup.ts';
+import { FileStore } from '../../src/tables/sources/file-store.ts';
+import { DEFAULT_LOCAL_USER_RULE, localUser } from '../../src/tables/teapop/local-user.ts';
+import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/teapop/lookup.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const started = process.cwd();

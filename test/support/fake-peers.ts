@@ -4,8 +4,8 @@ import {
   type RedisPeer,
   type Reply,
   shown,
-} from '../../src/tables/redis-link.ts';
-import { TablesUnavailable } from '../../src/tables/store.ts';
+} from '../../src/tables/redis/link.ts';
+import { TablesUnavailable } from '../../src/tables/teapop/store.ts';
 
 export type Answer = Reply | TablesUnavailable;
 

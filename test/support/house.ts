@@ -55,28 +55,47 @@ export function allImports(sources: Sources): Import[] {
   return [...sources].flatMap(([file, text]) => importsOf(file, text));
 }
 
-/** The rooms in the order of the table in docs/contributing.md, with what its last column lets them import. */
-export function roomsOf(contributing: string): Rooms {
-  const rows = [...contributing.matchAll(/^\| `src\/(\w+)\/` +\|.*\|([^|]*)\|$/gm)];
-  const names = rows.map(([, name]) => name!);
-  return new Map(rows.map(([, name, may], index) => [name!, allowed(may!.trim(), names.slice(index + 1))]));
+/**
+ * The rooms in the order of the table in docs/contributing.md, with what its last column lets them import. A room
+ * with rooms of its own has a table of them further down; these bear its name before theirs.
+ */
+export function roomsOf(contributing: string, within = ''): Rooms {
+  const rows = rowsOf(contributing, within);
+  const names = rows.map(({ name }) => name);
+  return new Map(rows.map(({ name, may }, index) => [name, allowed(may, within, names.slice(index + 1))]));
 }
 
-function allowed(may: string, below: string[]): Set<string> {
+type Row = { name: string; holds: string; may: string };
+
+function rowsOf(contributing: string, within: string): Row[] {
+  const rows = contributing.matchAll(/^\| `src\/([\w/]+)\/` +\|([^|]*)\|([^|]*)\|$/gm);
+  return Array.from(rows, ([, name, holds, may]) => ({
+    name: name!,
+    holds: holds!.trim(),
+    may: may!.trim(),
+  })).filter(({ name }) => posix.dirname(name) === (within === '' ? '.' : within));
+}
+
+function allowed(may: string, within: string, below: string[]): Set<string> {
   if (may === 'everything below') return new Set(below);
-  return new Set(may === 'nothing' ? [] : may.split(', '));
+  return new Set(may === 'nothing' ? [] : may.split(', ').map((name) => posix.join(within, name)));
 }
 
-/** The files that the table calls pure, below src/. */
-export function pureFilesOf(contributing: string): string[] {
-  const rows = contributing.matchAll(/^\| `src\/(\w+)\/` +\|[^|]*Pure: ([^.|]*)\./gm);
-  return Array.from(rows).flatMap(([, room, names]) =>
-    names!.split(', ').map((name) => `${room}/${name}.ts`),
-  );
+/** The rooms of which the tables in docs/contributing.md say that they are pure. */
+export function pureRoomsOf(contributing: string, within: readonly string[]): string[] {
+  const rows = within.flatMap((room) => rowsOf(contributing, room));
+  return rows.filter(({ holds }) => holds.startsWith('pure: ')).map(({ name }) => name);
 }
 
 function roomOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : '';
+}
+
+/** The room within a room in which a file is; '' where it lies beside them, null outside. */
+function innerRoomOf(path: string, within: string): string | null {
+  if (!path.startsWith(`${within}/`)) return null;
+  const inner = path.slice(within.length + 1);
+  return inner.includes('/') ? `${within}/${inner.slice(0, inner.indexOf('/'))}` : '';
 }
 
 /** What every room may name in its types: these are handed in as values by the composition root. */
@@ -95,6 +114,26 @@ function mayImport({ file, target, inside, typeOnly }: Import, rooms: Rooms): bo
   if (rooms.get(from)?.has(to) === true) return true;
   // pop3 and transport stand alone, in their types too.
   return from === 'proxy' && typeOnly && LEAVES.has(to);
+}
+
+/** Imports between the rooms within a room that its table does not allow, of types or not. */
+export function wrongInnerArrows(imports: readonly Import[], within: string, rooms: Rooms): string[] {
+  const wrong = imports.filter(({ file, target }) => {
+    const [from, to] = [innerRoomOf(file, within), innerRoomOf(target, within)];
+    return from !== null && to !== null && from !== to && rooms.get(from)?.has(to) !== true;
+  });
+  return wrong.map(({ file, target }) => `${file} → ${target}`);
+}
+
+/** Rooms within a room that import each other in a circle, if only types. */
+export function roomCircles(imports: readonly Import[], within: string): string[] {
+  const between = imports.flatMap((each): Import[] => {
+    const [file, target] = [innerRoomOf(each.file, within), innerRoomOf(each.target, within)];
+    return file === null || target === null || file === target
+      ? []
+      : [{ file, target, inside: true, typeOnly: false }];
+  });
+  return circles(between);
 }
 
 /**

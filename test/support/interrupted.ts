@@ -1,5 +1,5 @@
-import type { RedisLink, Script } from '../../src/tables/redis-link.ts';
-import { TablesUnavailable } from '../../src/tables/store.ts';
+import type { RedisLink, Script } from '../../src/tables/redis/link.ts';
+import { TablesUnavailable } from '../../src/tables/teapop/store.ts';
 
 /** Cuts the link for good: before the call of this number (from 0) of a script, or right behind it. */
 export type Cut = { script: Script; call: number; behind?: boolean };

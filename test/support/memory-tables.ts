@@ -1,7 +1,7 @@
-import { missingDomainTable, parseDomainTable, withResolved } from '../../src/tables/domain-table.ts';
-import type { Accounts, Diagnostic, DomainEntry, TableId, UserRow } from '../../src/tables/model.ts';
-import { type PasswordRow, parsePasswordFile } from '../../src/tables/password-file.ts';
-import type { TableStore } from '../../src/tables/store.ts';
+import { missingDomainTable, parseDomainTable, withResolved } from '../../src/tables/teapop/domain-table.ts';
+import type { Accounts, Diagnostic, DomainEntry, TableId, UserRow } from '../../src/tables/teapop/model.ts';
+import { type PasswordRow, parsePasswordFile } from '../../src/tables/teapop/password-file.ts';
+import type { TableStore } from '../../src/tables/teapop/store.ts';
 
 /** The texts of a site's tables; octet strings. */
 export type TableTexts = {

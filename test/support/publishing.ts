@@ -1,9 +1,9 @@
 import { after, afterEach, before, beforeEach } from 'node:test';
-import type { UserRow } from '../../src/tables/model.ts';
-import type { PublishReport } from '../../src/tables/publication.ts';
-import { connectRedis, type RedisLink } from '../../src/tables/redis-client.ts';
-import { RedisStore } from '../../src/tables/redis-store.ts';
-import type { SyncOptions } from '../../src/tables/sync.ts';
+import type { PublishReport } from '../../src/tables/publish/publication.ts';
+import { RedisStore } from '../../src/tables/published/redis-store.ts';
+import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
+import type { SyncOptions } from '../../src/tables/sync/sync.ts';
+import type { UserRow } from '../../src/tables/teapop/model.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { makeSite, redisAt, type Site } from './site.ts';
 

@@ -1,5 +1,5 @@
-import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis-client.ts';
-import { SLOTS, slotOf } from '../../src/tables/redis-slots.ts';
+import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis/client.ts';
+import { SLOTS, slotOf } from '../../src/tables/redis/slots.ts';
 import { freePort } from './ports.ts';
 import { until } from './process.ts';
 import { type RedisServer, startRedis } from './redis.ts';

@@ -1,4 +1,4 @@
-import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis-client.ts';
+import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis/client.ts';
 import { freePort } from './ports.ts';
 import { type RunningProcess, serving, start, until } from './process.ts';
 import { type RedisServer, startRedis } from './redis.ts';

@@ -1,4 +1,4 @@
-import type { RedisTls } from '../../src/tables/redis-link.ts';
+import type { RedisTls } from '../../src/tables/redis/link.ts';
 import type { TestCertificates } from './tls.ts';
 
 /** Options of redis-server: TLS on this port, and between servers. */

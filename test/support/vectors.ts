@@ -1,7 +1,7 @@
 import { createPasswords } from '../../src/auth/scheme.ts';
-import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/lookup.ts';
-import type { Accounts } from '../../src/tables/model.ts';
-import type { TableStore } from '../../src/tables/store.ts';
+import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/teapop/lookup.ts';
+import type { Accounts } from '../../src/tables/teapop/model.ts';
+import type { TableStore } from '../../src/tables/teapop/store.ts';
 import type { TableTexts } from './memory-tables.ts';
 
 /** A recorded login: what teapop was given and what it answered. Octet strings. */

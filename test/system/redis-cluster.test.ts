@@ -1,8 +1,8 @@
 /** A Redis Cluster, with TLS: a slot moves, a master with a replica is killed, then one without. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { slotOf } from '../../src/tables/redis-slots.ts';
-import { tableId } from '../../src/tables/table-id.ts';
+import { slotOf } from '../../src/tables/redis/slots.ts';
+import { tableId } from '../../src/tables/teapop/table-id.ts';
 import { LET_IN, repliesUntil, TEMPORARY, untilLetIn } from '../support/outage.ts';
 import { until } from '../support/process.ts';
 import { startCluster, type TestCluster } from '../support/redis-cluster.ts';

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { createPasswords } from '../../src/auth/scheme.ts';
-import { FileStore } from '../../src/tables/file-store.ts';
-import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/lookup.ts';
-import { mailboxPath } from '../../src/tables/mailbox.ts';
-import { connectRedis, type RedisLink } from '../../src/tables/redis-client.ts';
-import { RedisStore } from '../../src/tables/redis-store.ts';
-import type { TableStore } from '../../src/tables/store.ts';
+import { RedisStore } from '../../src/tables/published/redis-store.ts';
+import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
+import { FileStore } from '../../src/tables/sources/file-store.ts';
+import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/teapop/lookup.ts';
+import { mailboxPath } from '../../src/tables/teapop/mailbox.ts';
+import type { TableStore } from '../../src/tables/teapop/store.ts';
 import { dumpRedis, type RedisServer, startRedis } from '../support/redis.ts';
 import { makeSite, redisAt, type Site } from '../support/site.ts';
 

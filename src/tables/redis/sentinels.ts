@@ -1,0 +1,208 @@
+import { TablesUnavailable } from '../teapop/store.ts';
+import { type Address, connected, type RedisPeer, Refusal, type Reply, retryDelay, shown } from './link.ts';
+
+export type SentinelsOptions = {
+  sentinels: readonly Address[];
+  /** The name under which they watch the server. */
+  master: string;
+  openSentinel: (address: Address) => RedisPeer;
+  openServer: (address: Address) => RedisPeer;
+};
+
+/** A master that hangs, or is cut off with us, says nothing of its successor: the Sentinels are asked that often, in ms. */
+const ASK_EVERY = 1_000;
+/** A new master that takes longer to connect to is asked for once more: it may have been replaced by then, in ms. */
+const CONNECTED_WITHIN = 1_000;
+/** Once one Sentinel has answered, so long is waited for one that knows of a later failover, in ms. */
+const OTHERS_WITHIN = 100;
+
+/** Failovers are counted: of two answers that differ the later one holds. */
+export type Told = { address: Address; epoch: number };
+type Master = Told & { peer: RedisPeer };
+type Answer = Reply | TablesUnavailable;
+
+/**
+ * The server that the Sentinels name, as one peer. A connection to it is used as long as it lasts and the Sentinels
+ * name no other; whoever is asked next has to say that it is a master, for a replica would serve old rows.
+ */
+export class RedisSentinels implements RedisPeer {
+  readonly #options: SentinelsOptions;
+  readonly #name: string;
+  readonly #sentinels: RedisPeer[];
+  readonly #listeners = new Set<() => void>();
+  #master: Master | null = null;
+  #epoch = -1;
+  #failure = 'not connected yet';
+  #attempt = 0;
+  #looking = false;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: SentinelsOptions) {
+    this.#options = options;
+    this.#name = `Redis ${options.master} of the Sentinels at ${options.sentinels.map(shown).join(', ')}`;
+    this.#sentinels = options.sentinels.map((address) => options.openSentinel(address));
+    for (const sentinel of this.#sentinels) sentinel.onChange(() => this.#heardOf(sentinel));
+    this.#lookIn(0);
+  }
+
+  async ask(...[commands]: Parameters<RedisPeer['ask']>): Promise<Answer[]> {
+    const master = this.#master;
+    if (master === null) {
+      const gone = new TablesUnavailable(this.problem() ?? this.#name);
+      return commands.map(() => gone);
+    }
+    const answers = await master.peer.ask(commands);
+    // It has become a replica.
+    if (answers.some((answer) => answer instanceof Refusal && answer.said.startsWith('READONLY')))
+      this.#leave(master, 'is no master any more');
+    return answers;
+  }
+
+  problem(): string | null {
+    if (this.#closed) return `${this.#name}: connection closed`;
+    return this.#master === null ? `${this.#name}: ${this.#failure}` : this.#master.peer.problem();
+  }
+
+  whenReady(within: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (this.problem() !== null) return;
+        clearTimeout(timer);
+        this.#listeners.delete(check);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#listeners.delete(check);
+        reject(new TablesUnavailable(this.problem() ?? this.#name));
+      }, within);
+      this.#listeners.add(check);
+      check();
+    });
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#master?.peer.close();
+    for (const sentinel of this.#sentinels) sentinel.close();
+  }
+
+  /** The first one that comes says where to begin. */
+  #heardOf(sentinel: RedisPeer): void {
+    if (this.#master === null && sentinel.problem() === null) this.#lookIn(0);
+  }
+
+  #tell(): void {
+    if (!this.#closed) for (const listener of [...this.#listeners]) listener();
+  }
+
+  #lookIn(delay: number): void {
+    const due = performance.now() + delay;
+    if (this.#closed || this.#looking || due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => void this.#look(), delay);
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    this.#due = Number.POSITIVE_INFINITY;
+    const told = await this.#told();
+    if (told !== null && !this.#closed) await this.#follow(told);
+    this.#looking = false;
+    this.#attempt = this.#master === null ? this.#attempt + 1 : 0;
+    const spread = ASK_EVERY * (0.5 + Math.random() / 2);
+    this.#lookIn(this.#master === null ? retryDelay(this.#attempt) : spread);
+  }
+
+  async #told(): Promise<Told | null> {
+    const ready = this.#sentinels.filter((sentinel) => sentinel.problem() === null);
+    try {
+      const told = await latestOf(ready, this.#options.master);
+      return told.epoch >= this.#epoch ? told : null;
+    } catch (error) {
+      const silent = this.#sentinels.map((sentinel) => sentinel.problem()).find((why) => why !== null);
+      this.#failure = ready.length > 0 ? (error as Error).message : (silent ?? this.#failure);
+      return null;
+    }
+  }
+
+  async #follow({ address, epoch }: Told): Promise<void> {
+    if (this.#master !== null) {
+      if (shown(this.#master.address) === shown(address)) return;
+      this.#leave(this.#master, 'another server is the master now');
+    }
+    const peer = this.#options.openServer(address);
+    try {
+      await connected(peer, CONNECTED_WITHIN);
+      await mustBeMaster(peer, address);
+    } catch (error) {
+      peer.close();
+      this.#failure = (error as Error).message;
+      return;
+    }
+    if (this.#closed) return peer.close();
+    const master = { address, epoch, peer };
+    this.#master = master;
+    this.#epoch = epoch;
+    peer.onChange(() => {
+      const problem = peer.problem();
+      if (problem !== null) this.#leave(master, problem);
+    });
+    this.#tell();
+  }
+
+  /** What was the master may be a replica when it comes again. */
+  #leave(master: Master, why: string): void {
+    if (this.#master !== master) return;
+    this.#master = null;
+    this.#failure = why;
+    master.peer.close();
+    this.#tell();
+    this.#lookIn(retryDelay(this.#attempt));
+  }
+}
+
+/** What the Sentinel says that knows of the last failover. Rejects where none says anything. */
+export async function latestOf(sentinels: readonly RedisPeer[], master: string): Promise<Told> {
+  const told: Told[] = [];
+  let failure = new TablesUnavailable('no Sentinel answers');
+  const asked = sentinels.map(async (sentinel) => {
+    const [reply = null] = await sentinel.ask([['SENTINEL', 'MASTER', master]]);
+    if (reply instanceof TablesUnavailable) failure = reply;
+    else told.push(toldBy(reply));
+    return reply instanceof TablesUnavailable ? Promise.reject(reply) : null;
+  });
+  const first = Promise.any(asked).catch(() => {});
+  await Promise.race([Promise.allSettled(asked), first.then(() => pause(OTHERS_WITHIN))]);
+  if (told.length === 0) throw failure;
+  return told.reduce((one, other) => (other.epoch > one.epoch ? other : one));
+}
+
+/** A reply of pairs: the name of a field, its value. */
+function toldBy(reply: Reply): Told {
+  const texts = (reply as Buffer[]).map((text) => text.toString('latin1'));
+  const field = (name: string) => texts[texts.indexOf(name) + 1] ?? '';
+  return {
+    address: { host: field('ip'), port: Number(field('port')) },
+    epoch: Number(field('config-epoch')),
+  };
+}
+
+/** Rejects otherwise. INFO is asked for in any case, when a connection is made; no other right is needed. */
+async function mustBeMaster(peer: RedisPeer, address: Address): Promise<void> {
+  const [info = null] = await peer.ask([['INFO', 'replication']]);
+  if (info instanceof TablesUnavailable) throw info;
+  if (!/^role:master\r?$/m.test(String(info)))
+    throw new TablesUnavailable(`Redis at ${shown(address)} is not the master yet`);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,135 @@
+/** The choice of the master alone, among servers that do as they are told; real Sentinels are in test/system. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { linkOver, type RedisLink, Refusal } from '../../../src/tables/redis/link.ts';
+import { RedisSentinels } from '../../../src/tables/redis/sentinels.ts';
+import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
+import { fakePeers } from '../../support/fake-peers.ts';
+import { until } from '../../support/process.ts';
+
+/** Ports below 10 are Sentinels. */
+const SENTINELS = [1, 2, 3];
+
+/** What each Sentinel says, and which servers say of themselves that they are masters. */
+type Scene = { told: Record<number, [port: number, epoch: number]>; masters: number[] };
+
+function scene(first: Scene) {
+  const now = { ...first };
+  const net = fakePeers((port, [name]) => {
+    if (name === 'SENTINEL') {
+      const [master, epoch] = now.told[port] ?? [0, 0];
+      const fields = ['name', 'm', 'ip', 'h', 'port', String(master), 'config-epoch', String(epoch)];
+      return master === 0
+        ? new Refusal(`Sentinel ${port}`, 'ERR No such master')
+        : fields.map((f) => Buffer.from(f));
+    }
+    if (name === 'INFO') return Buffer.from(`role:${now.masters.includes(port) ? 'master' : 'slave'}\r\n`);
+    return Buffer.from(`OK ${port}`);
+  });
+  const link = linkOver(
+    new RedisSentinels({
+      sentinels: SENTINELS.map((port) => ({ host: 'h', port })),
+      master: 'm',
+      openSentinel: net.open,
+      openServer: net.open,
+    }),
+  );
+  return { now, net, link };
+}
+
+const all = (port: number, epoch: number): Scene['told'] => ({
+  1: [port, epoch],
+  2: [port, epoch],
+  3: [port, epoch],
+});
+const asked = async (link: RedisLink) => String(await link.command('GET', 'a'));
+const follows = (link: RedisLink, port: number) =>
+  until(`${port} is asked`, async () => (await asked(link).catch(() => '')) === `OK ${port}`);
+
+test('commands go to the server that the Sentinels name, before that they fail at once', async () => {
+  const { link } = scene({ told: all(10, 0), masters: [10] });
+  await assert.rejects(
+    link.command('GET', 'a'),
+    /Redis m of the Sentinels at h:1, h:2, h:3: not connected yet/,
+  );
+  await link.whenReady(1_000);
+  assert.equal(await asked(link), 'OK 10');
+  assert.equal(link.problem(), null);
+  link.close();
+});
+
+test('a master that goes fails what is asked, and its successor is found', async () => {
+  const { link, net, now } = scene({ told: all(10, 0), masters: [10] });
+  await link.whenReady(1_000);
+  net.node(10).set(false);
+  await assert.rejects(link.command('GET', 'a'), TablesUnavailable);
+  assert.match(link.problem() ?? '', /node 10 is down/);
+  Object.assign(now, { told: all(11, 1), masters: [11] });
+  await follows(link, 11);
+  link.close();
+});
+
+test('a master that lives on is left once the Sentinels name another', async () => {
+  const { link, net, now } = scene({ told: all(10, 0), masters: [10] });
+  await link.whenReady(1_000);
+  Object.assign(now, { told: all(11, 1), masters: [10, 11] });
+  await follows(link, 11);
+  assert.ok(net.node(10).closed);
+  link.close();
+});
+
+test('of Sentinels that differ, the one that knows of the last failover is believed', async () => {
+  const { link, now } = scene({ told: { 1: [10, 3], 2: [11, 4], 3: [10, 3] }, masters: [10, 11] });
+  await link.whenReady(1_000);
+  assert.equal(await asked(link), 'OK 11');
+  // The one that knew more is silent: what the others say is out of date.
+  now.told = { 1: [10, 3], 3: [10, 3] };
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  assert.equal(await asked(link), 'OK 11');
+  link.close();
+});
+
+test('a server that is no master yet is not asked, and one that is none any more is left', async () => {
+  const { link, net, now } = scene({ told: all(10, 0), masters: [] });
+  await assert.rejects(link.whenReady(200), /Redis at h:10 is not the master yet/);
+  assert.ok(net.node(10).heard.every(([name]) => name === 'INFO'));
+  now.masters = [10];
+  await follows(link, 10);
+  net.node(10).answer = ([name]) => (name === 'SET' ? new Refusal('node 10', 'READONLY replica') : undefined);
+  Object.assign(now, { told: all(11, 1), masters: [11] });
+  await assert.rejects(link.command('SET', 'a', 1), /READONLY/);
+  await follows(link, 11);
+  link.close();
+});
+
+test('without Sentinels the master is asked as long as it lasts, and no longer', async () => {
+  const { link, net } = scene({ told: all(10, 0), masters: [10] });
+  await link.whenReady(1_000);
+  for (const port of SENTINELS) net.node(port).set(false);
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  assert.equal(await asked(link), 'OK 10');
+  net.node(10).set(false);
+  await until('the Sentinels are named', () => /node 1 is down/.test(link.problem() ?? ''));
+  net.node(10).set(true);
+  net.node(2).set(true);
+  await follows(link, 10);
+  link.close();
+});
+
+test('a name that the Sentinels do not know is told', async () => {
+  const { link } = scene({ told: {}, masters: [] });
+  await assert.rejects(link.whenReady(200), /Sentinel \d: ERR No such master/);
+  link.close();
+});
+
+test('an outage floods nobody with questions', async () => {
+  const { link, net } = scene({ told: all(10, 0), masters: [10] });
+  await link.whenReady(1_000);
+  net.node(10).set(false);
+  const before = net.node(1).heard.length;
+  for (let i = 0; i < 500; i++) await link.command('GET', 'a').catch(() => {});
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  const questions = net.node(1).heard.length - before;
+  assert.ok(questions > 0 && questions < 10, `${questions} questions in 0.4 s`);
+  link.close();
+});
