@@ -133,7 +133,8 @@ export class Login {
     if (upstream.xclient) plan.client = { ...remote, session };
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
-    this.#opening = new UpstreamOpening(upstream, plan, header, this.#services, (result) =>
+    const patience = { allMs: upstream.timeoutMs, greetingMs: upstream.timeoutMs };
+    this.#opening = new UpstreamOpening(upstream, plan, header, patience, this.#services, (result) =>
       this.#opened(result, account.upstreamChecks),
     );
   }

@@ -17,7 +17,12 @@ export type ConnectFailure =
   | 'certificate-invalid'
   | 'login-timeout';
 
-export type OpenResult = OpenTimes & { address: string | null; notice: NoticeResult } & (
+export type OpenResult = OpenTimes & {
+  address: string | null;
+  notice: NoticeResult;
+  /** The login command is out: the maildrop may be locked, and no other server is to be asked. */
+  loginSent: boolean;
+} & (
     | {
         ok: true;
         connection: Connection;
@@ -32,16 +37,20 @@ export type OpenResult = OpenTimes & { address: string | null; notice: NoticeRes
 /** In milliseconds. `connect` ends when the TCP connection stands (null: it never did), `login` with the final reply. */
 export type OpenTimes = { connectMs: number | null; loginMs: number };
 
+/** In milliseconds: until the login is answered, and until its command is out where that has to be sooner. */
+export type OpenPatience = { allMs: number; greetingMs: number };
+
 export type UpstreamServices = {
   transport: Transport;
   wheel: DeadlineWheel;
   resolver: Pick<Resolver, 'resolve'>;
 };
 
-/** Opens one logged-in session at a mailstore, under one deadline. `done` is called once, unless cancelled first. */
+/** Opens one logged-in session at a server of a mailstore. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
   readonly #upstream: Upstream;
   readonly #header: Uint8Array | null;
+  readonly #patience: OpenPatience;
   readonly #services: UpstreamServices;
   readonly #done: (result: OpenResult) => void;
   readonly #deadline = new Deadline(() => this.#expired());
@@ -61,11 +70,13 @@ export class UpstreamOpening {
     upstream: Upstream,
     plan: UpstreamPlan,
     header: Uint8Array | null,
+    patience: OpenPatience,
     services: UpstreamServices,
     done: (result: OpenResult) => void,
   ) {
     this.#upstream = upstream;
     this.#header = header;
+    this.#patience = patience;
     this.#services = services;
     this.#done = done;
     this.#machine = new UpstreamLogin(plan);
@@ -80,7 +91,7 @@ export class UpstreamOpening {
   }
 
   async #start(): Promise<void> {
-    this.#services.wheel.set(this.#deadline, this.#upstream.timeoutMs);
+    this.#services.wheel.set(this.#deadline, this.#patience.greetingMs);
     // Before anybody is called, the caller has this object in hand; and a name that no line can carry connects nowhere.
     await null;
     this.#pump();
@@ -101,7 +112,7 @@ export class UpstreamOpening {
       this.#fail('not-resolved', `${this.#upstream.host} has no address`);
       return;
     }
-    const left = this.#startedAt + this.#upstream.timeoutMs - performance.now();
+    const left = this.#left(this.#patience.greetingMs);
     this.#services.wheel.set(this.#deadline, left / (this.#addresses.length - this.#next + 1));
     this.#connection = this.#services.transport.connect({
       address: this.#address,
@@ -113,8 +124,7 @@ export class UpstreamOpening {
 
   opened(connection: Connection): void {
     this.#connectedAt = performance.now();
-    const left = this.#startedAt + this.#upstream.timeoutMs - this.#connectedAt;
-    this.#services.wheel.set(this.#deadline, left);
+    this.#services.wheel.set(this.#deadline, this.#left(this.#patience.greetingMs));
     if (this.#header !== null) connection.write(this.#header);
     if (this.#upstream.tls === 'implicit') connection.startTls(this.#upstream.clientTls!);
   }
@@ -160,7 +170,11 @@ export class UpstreamOpening {
     else if (this.#connection !== null && this.#next < this.#addresses.length) {
       this.#abandon();
       this.#connect();
-    } else this.#fail('connect-timeout', `no connection within ${this.#upstream.timeoutMs} ms`);
+    } else this.#fail('connect-timeout', `no connection within ${Math.round(this.#patience.greetingMs)} ms`);
+  }
+
+  #left(patienceMs: number): number {
+    return this.#startedAt + patienceMs - performance.now();
   }
 
   #pump(): void {
@@ -170,6 +184,8 @@ export class UpstreamOpening {
       switch (effect.do) {
         case 'send':
           this.#connection!.write(effect.octets);
+          if (this.#machine.loginSent)
+            this.#services.wheel.set(this.#deadline, this.#left(this.#patience.allMs));
           break;
         case 'startTls':
           this.#connection!.startTls(this.#upstream.clientTls!);
@@ -197,8 +213,9 @@ export class UpstreamOpening {
     this.#done({ ok: false, failure, detail, ...this.#facts() });
   }
 
-  #facts(): OpenTimes & { address: string | null; notice: NoticeResult } {
-    return { address: this.#address, notice: this.#machine.notice, ...this.#times() };
+  #facts() {
+    const { notice, loginSent } = this.#machine;
+    return { address: this.#address, notice, loginSent, ...this.#times() };
   }
 
   #times(): OpenTimes {
