@@ -1,248 +1,149 @@
-import { fitsInLine, LineBuffer } from './line.ts';
+import { type LoginStep, loginSteps, type UpstreamCredentials } from './login-script.ts';
 import { lineOf, REPLY_LIMIT } from './reply.ts';
-import { RESPONSE_LIMIT } from './sasl.ts';
+import type { UpstreamEffect, UpstreamMachine, UpstreamStage } from './upstream-effect.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
-import { type ClientNotice, type NoticeResult, offersXclient, xclientLine } from './xclient.ts';
+import { UpstreamGreeting, type UpstreamTls } from './upstream-greeting.ts';
+import { codedRefusal, replyStatus, type UpstreamLines } from './upstream-reply.ts';
+import { type ClientNotice, type NoticeResult, xclientLine } from './xclient.ts';
 
-/** How to log in to the mailstore. Octet strings. */
+/** How to log in to the mailstore. */
 export type UpstreamPlan = {
-  tls: 'off' | 'starttls' | 'implicit';
-  login:
-    | { kind: 'userpass'; user: string; password: string }
-    /** SASL PLAIN (RFC 4616). */
-    | { kind: 'plain'; authzid: string; authcid: string; password: string };
+  tls: UpstreamTls;
+  login: UpstreamCredentials;
   /** Whose login it is, for a mailstore that is to be told by XCLIENT. */
   client?: ClientNotice;
+  /** The mailstore takes PIPELINING (RFC 2449 §6.8): all lines of the login go at once. */
+  pipelining?: boolean;
 };
 
-export type UpstreamEffect =
-  | { do: 'send'; octets: Uint8Array }
-  /** After STLS alone: with implicit TLS the caller shakes hands as it connects. `secured` follows. */
-  | { do: 'startTls' }
-  /** The upstream's own final +OK line, CRLF included, and the octets that came behind it: both for the client. */
-  | { do: 'done'; reply: Uint8Array; rest: Uint8Array }
-  | { do: 'fail'; failure: UpstreamFailure };
-
-/** What the machine waits for; after a failure, what it waited for. Fit for a log line. */
-export type UpstreamStage =
-  | 'handshake'
-  | 'greeting'
-  | 'stls'
-  | 'xclient'
-  | 'user'
-  | 'challenge'
-  | 'login'
-  | 'done';
-
-/** A reply line as read. RFC 2449 §4 has 512; banners that name hosts and features are seen to go beyond. */
-export const UPSTREAM_LINE_LIMIT = 2048;
-/** A command line as sent (RFC 2449 §4): a mailstore may cut a longer one and take the rest for a command. */
-const COMMAND_LIMIT = 255;
-
-const STLS = lineOf('STLS');
-const AUTH_PLAIN = lineOf('AUTH PLAIN');
-
-/**
- * The login to the mailstore in lock-step: one line out, one reply in. Events go in by `receive`, `secured` and
- * `closed`; once at the start and after each of them `next` is called until it answers null.
- */
-export class UpstreamLogin {
-  stage: UpstreamStage;
+/** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
+export class UpstreamLogin implements UpstreamMachine {
   /** From here on the maildrop may be locked: the login must not be tried again on another connection. */
   loginSent = false;
-  /** Settled before the login is sent. */
+  /** Settled before the login is answered. */
   notice: NoticeResult = 'none';
-  #startTls: boolean;
-  #script: LoginScript | null;
+  readonly #greeting: UpstreamGreeting;
+  readonly #lines: UpstreamLines;
   readonly #client: ClientNotice | undefined;
-  #takesNotice = false;
-  #pending: UpstreamEffect | null = null;
-  #lines = new LineBuffer();
-  #greeted = false;
+  readonly #pipelining: boolean;
+  /** Null while the greeting is waited for. */
+  #stage: 'xclient' | 'user' | 'challenge' | 'login' | 'done' | null = null;
+  /** Lines that have not been sent; what stands in them is kept no longer than that. */
+  #unsent: LoginStep[];
+  /** Replies due behind the one that is waited for. */
+  #due: LoginStep['stage'][] = [];
+  #unspeakable: boolean;
   #failed = false;
-  #peerClosed = false;
 
-  constructor(plan: UpstreamPlan) {
-    this.#startTls = plan.tls === 'starttls';
-    this.stage = plan.tls === 'implicit' ? 'handshake' : 'greeting';
+  /** @param greeting of a connection that was opened ahead; it goes on from there */
+  constructor(plan: UpstreamPlan, greeting = new UpstreamGreeting(plan.tls)) {
+    const steps = loginSteps(plan.login);
+    this.#unspeakable = steps === null;
+    this.#unsent = steps ?? [];
     this.#client = plan.client;
-    this.#script = loginScript(plan.login);
-    if (this.#script === null) this.#pending = this.#fail('cannot-express');
+    this.#greeting = greeting;
+    this.#lines = greeting.lines;
+    // RFC 5034 §4: what follows AUTH answers a challenge, and waits for it.
+    this.#pipelining = plan.pipelining === true && this.#unsent[0]?.stage !== 'challenge';
   }
 
-  /** Takes octets from the mailstore; they are copied. Throws after 'done', where they would be lost. */
+  get stage(): UpstreamStage {
+    return this.#stage ?? this.#greeting.stage;
+  }
+
+  /** Throws after 'done', where the octets would be lost. */
   receive(octets: Uint8Array): void {
-    if (this.stage === 'done') throw new Error('octets for a machine that has handed over');
-    if (this.#failed || octets.length === 0) return;
-    if (this.stage === 'handshake') this.#pending = this.#fail('octets-before-tls');
-    else this.#lines.append(octets);
-  }
-
-  /** The TLS handshake is done, and the certificate is the mailstore's. */
-  secured(): void {
+    if (this.#stage === 'done') throw new Error('octets for a machine that has handed over');
     if (this.#failed) return;
-    if (this.stage !== 'handshake') throw new Error('secured without startTls');
-    // RFC 2595 §4: no second greeting after STLS.
-    if (this.#greeted) this.#pending = this.#introduce();
-    else this.stage = 'greeting';
+    if (this.#stage === null) this.#greeting.receive(octets);
+    else this.#lines.receive(octets);
   }
 
-  /** The mailstore closed its side or the connection broke. */
+  secured(): void {
+    if (!this.#failed) this.#greeting.secured();
+  }
+
   closed(): void {
-    this.#peerClosed = true;
+    this.#lines.closed();
   }
 
-  /** The next thing to do, or null until the next event. After 'done' and 'fail' always null. */
+  /** After 'done' and 'fail' always null. */
   next(): UpstreamEffect | null {
-    const pending = this.#pending;
-    if (pending !== null) {
-      this.#pending = null;
-      return pending;
+    if (this.#failed || this.#stage === 'done') return null;
+    if (this.#unspeakable) return this.#fail('cannot-express');
+    return this.#stage === null ? this.#greet() : this.#read();
+  }
+
+  #greet(): UpstreamEffect | null {
+    const effect = this.#greeting.next();
+    if (effect !== null && effect.do !== 'ready')
+      return effect.do === 'fail' ? this.#fail(effect.failure) : effect;
+    return this.#greeting.stage === 'ready' ? this.#begin() : null;
+  }
+
+  /** XCLIENT before the login, so that a refused one is the client's in the mailstore's log and limits. */
+  #begin(): UpstreamEffect {
+    if (this.#client !== undefined) {
+      const octets = this.#greeting.offersXclient ? xclientLine(this.#client) : null;
+      if (octets === null) this.notice = 'not-offered';
+      else this.#unsent.unshift({ stage: 'xclient', octets });
     }
-    if (this.#failed || this.stage === 'done') return null;
-    const taken = this.stage === 'handshake' ? 'partial' : this.#lines.take(UPSTREAM_LINE_LIMIT);
-    if (taken === 'line') return this.#reply(this.#lines.text(this.#lines.lineStart, this.#lines.lineEnd));
-    if (taken === 'overlong') return this.#fail('reply-too-long');
-    return this.#peerClosed ? this.#fail('closed') : null;
+    return this.#send();
   }
 
-  #reply(reply: string): UpstreamEffect {
-    if (reply === '-ERR' || reply.startsWith('-ERR ')) return this.#refused(reply);
-    if (reply === '+OK' || reply.startsWith('+OK ')) return this.#accepted(reply);
-    if (reply === '+' || reply.startsWith('+ ')) return this.#challenged();
-    return this.#fail(this.stage === 'greeting' ? 'greeting-invalid' : 'reply-invalid');
-  }
-
-  #accepted(reply: string): UpstreamEffect {
-    if (this.stage === 'login') return this.#done(reply);
-    if (this.#lines.length > 0) return this.#fail(this.#outOfTurn());
-    switch (this.stage) {
-      case 'greeting':
-        this.#greeted = true;
-        this.#takesNotice = offersXclient(reply);
-        return this.#startTls ? this.#send('stls', STLS) : this.#introduce();
-      case 'stls':
-        this.stage = 'handshake';
-        return { do: 'startTls' };
-      case 'xclient':
-        this.notice = 'taken';
-        return this.#login();
-      case 'user':
-        return this.#sendSecret();
-      default:
-        return this.#fail('reply-invalid');
+  #read(): UpstreamEffect | null {
+    for (;;) {
+      const read = this.#lines.next();
+      if (read === null) return null;
+      const effect = 'failure' in read ? this.#fail(read.failure) : this.#reply(read.line);
+      if (effect !== null) return effect;
     }
   }
 
-  /** RFC 5034 §4: the mailstore is ready for the response that did not fit behind AUTH. */
-  #challenged(): UpstreamEffect {
-    if (this.stage !== 'challenge') return this.#fail('unexpected-continuation');
-    return this.#lines.length > 0 ? this.#fail('octets-out-of-turn') : this.#sendSecret();
+  #reply(line: string): UpstreamEffect | null {
+    const status = replyStatus(line);
+    if (status === 'invalid') return this.#fail('reply-invalid');
+    if (status === 'err' && this.#stage !== 'xclient') return this.#fail(this.#refusal(line));
+    if ((status === 'continue') !== (this.#stage === 'challenge'))
+      return this.#fail(status === 'continue' ? 'unexpected-continuation' : 'reply-invalid');
+    if (this.#stage === 'login') return this.#done(line);
+    if (this.#stage === 'xclient') this.notice = status === 'ok' ? 'taken' : 'refused';
+    return this.#proceed();
   }
 
-  /** Before the login, so that a refused one is the client's in the mailstore's log and limits; inside TLS, if any. */
-  #introduce(): UpstreamEffect {
-    if (this.#client === undefined) return this.#login();
-    const line = this.#takesNotice ? xclientLine(this.#client) : null;
-    if (line !== null) return this.#send('xclient', line);
-    this.notice = 'not-offered';
-    return this.#login();
+  /** To the next reply, which is due already, or to the line that asks for it. */
+  #proceed(): UpstreamEffect | null {
+    const due = this.#due.shift();
+    if (due === undefined) return this.#lines.unread > 0 ? this.#fail('octets-out-of-turn') : this.#send();
+    this.#stage = due;
+    return null;
   }
 
-  #login(): UpstreamEffect {
-    const { opening } = this.#script!;
-    return opening === null ? this.#sendSecret() : this.#send(opening.stage, opening.octets);
-  }
-
-  #sendSecret(): UpstreamEffect {
-    const { secret } = this.#script!;
-    this.#script = null;
-    this.loginSent = true;
-    return this.#send('login', secret);
-  }
-
-  #send(stage: UpstreamStage, octets: Uint8Array): UpstreamEffect {
-    this.stage = stage;
+  #send(): UpstreamEffect {
+    const steps = this.#unsent.splice(0, this.#pipelining ? this.#unsent.length : 1);
+    const [first, ...others] = steps.map(({ stage }) => stage);
+    this.#stage = first!;
+    this.#due = others;
+    this.loginSent = this.#unsent.length === 0;
+    const octets = steps.length === 1 ? steps[0]!.octets : Buffer.concat(steps.map((step) => step.octets));
     return { do: 'send', octets };
   }
 
   #done(reply: string): UpstreamEffect {
-    this.stage = 'done';
+    this.#stage = 'done';
     return { do: 'done', reply: forClient(reply), rest: this.#lines.rest() };
   }
 
   #fail(failure: UpstreamFailure): UpstreamEffect {
     this.#failed = true;
-    this.#script = null;
+    this.#unsent = [];
     this.#lines.clear();
     return { do: 'fail', failure };
   }
 
-  #outOfTurn(): UpstreamFailure {
-    if (this.stage === 'greeting') return 'octets-after-greeting';
-    return this.stage === 'stls' ? 'octets-before-tls' : 'octets-out-of-turn';
-  }
-
-  #refused(reply: string): UpstreamEffect {
-    if (this.stage !== 'xclient') return this.#fail(this.#refusal(reply));
-    if (this.#lines.length > 0) return this.#fail(this.#outOfTurn());
-    this.notice = 'refused';
-    return this.#login();
-  }
-
   #refusal(reply: string): UpstreamFailure {
-    if (this.stage === 'greeting') return 'greeting-refused';
-    if (this.stage === 'stls') return 'stls-refused';
-    return codedRefusal(reply) ?? (this.stage === 'user' ? 'user-refused' : 'login-refused');
+    return codedRefusal(reply) ?? (this.#stage === 'user' ? 'user-refused' : 'login-refused');
   }
-}
-
-/** RFC 2449 §8: codes in any letter case, levels below the known ones taken as those. */
-function codedRefusal(reply: string): UpstreamFailure | null {
-  const [level, sub] = (/^-ERR \[([^\]]*)\]/.exec(reply)?.[1] ?? '').toUpperCase().split('/');
-  switch (level) {
-    case 'AUTH':
-      return 'login-auth-refused';
-    case 'IN-USE':
-      return 'in-use';
-    case 'LOGIN-DELAY':
-      return 'login-delay';
-    case 'SYS':
-      return sub === 'PERM' ? 'sys-perm' : 'sys-temp';
-    default:
-      return null;
-  }
-}
-
-/** The lines that log in: one that opens, where one is needed, and the one that holds the password. */
-type LoginScript = {
-  opening: { stage: 'user' | 'challenge'; octets: Uint8Array } | null;
-  secret: Uint8Array;
-};
-
-/** Null where a name or password cannot be said in POP3. */
-function loginScript(login: UpstreamPlan['login']): LoginScript | null {
-  if (login.password === '' || !fitsInLine(login.password)) return null;
-  return login.kind === 'userpass' ? userPass(login.user, login.password) : plain(login);
-}
-
-function userPass(user: string, password: string): LoginScript | null {
-  if (user === '' || !fitsInLine(user)) return null;
-  const octets = lineOf(`USER ${user}`);
-  const secret = lineOf(`PASS ${password}`);
-  if (octets.length > COMMAND_LIMIT || secret.length > COMMAND_LIMIT) return null;
-  return { opening: { stage: 'user', octets }, secret };
-}
-
-/** RFC 5034 §4: the response goes with AUTH where the line has room for it, else after the challenge. */
-function plain(login: { authzid: string; authcid: string; password: string }): LoginScript | null {
-  const { authzid, authcid, password } = login;
-  if (authcid === '' || !fitsInLine(authcid) || !fitsInLine(authzid)) return null;
-  const response = Buffer.from(`${authzid}\0${authcid}\0${password}`, 'latin1').toString('base64');
-  if (response.length > RESPONSE_LIMIT) return null;
-  const secret = lineOf(`AUTH PLAIN ${response}`);
-  if (secret.length <= COMMAND_LIMIT) return { opening: null, secret };
-  return { opening: { stage: 'challenge', octets: AUTH_PLAIN }, secret: lineOf(response) };
 }
 
 /** The upstream's line within what RFC 2449 §4 lets a client expect, control characters blanked. */

@@ -6,13 +6,8 @@ import type { Credentials } from '../pop3/sasl.ts';
 import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
-import {
-  type OpenFailure,
-  type OpenResult,
-  type OpenTimes,
-  UpstreamOpening,
-  type UpstreamServices,
-} from './opening.ts';
+import type { OpenFailure } from './dialogue.ts';
+import { type OpenResult, type OpenTimes, UpstreamOpening, type UpstreamServices } from './opening.ts';
 import { writeHeader } from './proxy-header-writer.ts';
 import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
 import type { Seldom } from './seldom.ts';

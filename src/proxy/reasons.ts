@@ -2,7 +2,7 @@ import type { UnavailableReason } from '../auth/authenticator.ts';
 import type { UpstreamFailure as CountedFailure, EndReason, LoginReason } from '../ops/outcome.ts';
 import type { CloseReason, LoginOutcome } from '../pop3/effect.ts';
 import { outcomeOf } from '../pop3/upstream-failure.ts';
-import type { ConnectFailure, OpenFailure } from './opening.ts';
+import type { ConnectFailure, OpenFailure } from './dialogue.ts';
 import type { RelayEnd } from './relay.ts';
 
 /** From each room's own words to what the client hears and what is counted: one exhaustive switch each. */

@@ -190,11 +190,9 @@ describe('the machine facing the mailstore', () => {
     const reply = fc.oneof(fc.constantFrom('+OK\r\n', '+ \r\n', '-ERR [AUTH] no\r\n', '+OK', '\n'), octets);
     const tls = fc.constantFrom('off' as const, 'starttls' as const);
     fc.assert(
-      fc.property(fc.array(reply, { maxLength: 9 }), tls, (replies, mode) => {
-        const machine = new UpstreamLogin({
-          tls: mode,
-          login: { kind: 'userpass', user: 'a', password: 'b' },
-        });
+      fc.property(fc.array(reply, { maxLength: 9 }), tls, fc.boolean(), (replies, mode, pipelining) => {
+        const login = { kind: 'userpass', user: 'a', password: 'b' } as const;
+        const machine = new UpstreamLogin({ tls: mode, login, pipelining });
         let ends = 0;
         for (const octets of replies) {
           if (machine.stage === 'done') break;
@@ -211,4 +209,38 @@ describe('the machine facing the mailstore', () => {
       RUNS,
     );
   });
+
+  it('comes to the same end line by line and all at once, whatever the mailstore answers', () => {
+    const reply = fc.constantFrom(
+      '+OK\r\n',
+      '+OK\n',
+      '+ \r\n',
+      '-ERR\r\n',
+      '-ERR [SYS/PERM] no\r\n',
+      'no\r\n',
+    );
+    fc.assert(
+      fc.property(fc.array(reply, { minLength: 1, maxLength: 5 }), fc.boolean(), (replies, told) => {
+        const client = { address: '192.0.2.7', port: 1, session: 's' };
+        const login = { kind: 'userpass', user: 'a', password: 'b' } as const;
+        const plan: UpstreamPlan = { tls: 'off', login, ...(told ? { client } : {}) };
+        const answers = ['+OK [XCLIENT] ready\r\n', ...replies];
+        assert.deepEqual(endOf({ ...plan, pipelining: true }, answers), endOf(plan, answers));
+      }),
+      RUNS,
+    );
+  });
 });
+
+/** How a login comes out, and where, when one reply comes after the other. */
+function endOf(plan: UpstreamPlan, replies: readonly string[]): string {
+  const machine = new UpstreamLogin(plan);
+  for (const octets of replies) {
+    machine.receive(latin1(octets));
+    for (let effect = machine.next(); effect !== null; effect = machine.next()) {
+      if (effect.do === 'done') return 'done';
+      if (effect.do === 'fail') return `${effect.failure} at ${machine.stage}, ${machine.notice}`;
+    }
+  }
+  return `waits at ${machine.stage}, ${machine.notice}`;
+}

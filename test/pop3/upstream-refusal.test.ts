@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UPSTREAM_LINE_LIMIT } from '../../src/pop3/upstream-login.ts';
+import { UPSTREAM_LINE_LIMIT } from '../../src/pop3/upstream-reply.ts';
 import { converse, GREETING, LONG, PASSTHROUGH, PLAIN, SENT, talk } from './mailstore.ts';
 
 describe('a mailstore that does not play along', () => {

@@ -1,0 +1,48 @@
+import { fitsInLine } from './line.ts';
+import { lineOf } from './reply.ts';
+import { RESPONSE_LIMIT } from './sasl.ts';
+
+/** A login to say to the mailstore. Octet strings. */
+export type UpstreamCredentials =
+  | { kind: 'userpass'; user: string; password: string }
+  /** SASL PLAIN (RFC 4616). */
+  | { kind: 'plain'; authzid: string; authcid: string; password: string };
+
+/** A line to the mailstore, and what its reply is waited for as. */
+export type LoginStep = { stage: 'xclient' | 'user' | 'challenge' | 'login'; octets: Uint8Array };
+
+/** A command line as sent (RFC 2449 §4): a mailstore may cut a longer one and take the rest for a command. */
+const COMMAND_LIMIT = 255;
+
+const AUTH_PLAIN = lineOf('AUTH PLAIN');
+
+/** The lines that log in, the last of them with the password; null where a name or password cannot be said in POP3. */
+export function loginSteps(login: UpstreamCredentials): LoginStep[] | null {
+  if (login.password === '' || !fitsInLine(login.password)) return null;
+  return login.kind === 'userpass' ? userPass(login.user, login.password) : plain(login);
+}
+
+function userPass(name: string, password: string): LoginStep[] | null {
+  if (name === '' || !fitsInLine(name)) return null;
+  const user = lineOf(`USER ${name}`);
+  const pass = lineOf(`PASS ${password}`);
+  if (user.length > COMMAND_LIMIT || pass.length > COMMAND_LIMIT) return null;
+  return [
+    { stage: 'user', octets: user },
+    { stage: 'login', octets: pass },
+  ];
+}
+
+/** RFC 5034 §4: the response goes with AUTH where the line has room for it, else after the challenge. */
+function plain(login: { authzid: string; authcid: string; password: string }): LoginStep[] | null {
+  const { authzid, authcid, password } = login;
+  if (authcid === '' || !fitsInLine(authcid) || !fitsInLine(authzid)) return null;
+  const response = Buffer.from(`${authzid}\0${authcid}\0${password}`, 'latin1').toString('base64');
+  if (response.length > RESPONSE_LIMIT) return null;
+  const whole = lineOf(`AUTH PLAIN ${response}`);
+  if (whole.length <= COMMAND_LIMIT) return [{ stage: 'login', octets: whole }];
+  return [
+    { stage: 'challenge', octets: AUTH_PLAIN },
+    { stage: 'login', octets: lineOf(response) },
+  ];
+}
