@@ -27,6 +27,12 @@ const SYSTEM_PACKAGES = [
   { name: 'mpop', proof: 'mpop', units: [] },
   { name: 'fetchmail', proof: 'fetchmail', units: ['fetchmail.service'] },
   { name: 'curl', proof: 'curl', units: [] },
+  { name: 'getmail6', proof: 'getmail', units: [] },
+  { name: 'libmail-pop3client-perl', proof: '/usr/share/perl5/Mail/POP3Client.pm', units: [] },
+  { name: 'libio-socket-ssl-perl', proof: '/usr/share/perl5/IO/Socket/SSL.pm', units: [] },
+  { name: 'neomutt', proof: 'neomutt', units: [] },
+  { name: 'bsdutils', proof: 'script', units: [] },
+  { name: 'nmap', proof: 'nmap', units: [] },
   { name: 'postgresql', proof: 'pg_ctlcluster', units: ['postgresql.service'] },
   { name: 'mariadb-server', proof: 'mariadbd', units: ['mariadb.service'] },
   { name: 'python3', proof: 'python3', units: [] },
@@ -156,7 +162,8 @@ function isThere(proof) {
     : [...searchPath(), ...FURTHER_FOLDERS].map((folder) => join(folder, proof));
   return paths.some((path) => {
     try {
-      accessSync(path, constants.X_OK);
+      // A library of Perl's is read, a program is run.
+      accessSync(path, path.endsWith('.pm') ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;
