@@ -6,7 +6,7 @@ import { createVerifier } from '../../src/auth/verifier.ts';
 import { openNear } from './near.ts';
 import { until } from './process.ts';
 import { startRedis } from './redis.ts';
-import { CHEAP, makeSite, type Site } from './site.ts';
+import { CHEAP, makeSite, redisAt, type Site } from './site.ts';
 
 /** Within which a change has to be believed, from the end of its sync on, in ms. */
 const SECOND = 1_000;
@@ -50,7 +50,7 @@ type State = { password: string | null; began: number; done: number };
 export async function checkTables(options: CheckerOptions): Promise<CheckerReport> {
   const server = await startRedis();
   const site = makeSite('checker');
-  const open = (nudged: boolean) => openNear(server.port, { nudged, bounds: { octets: 2 ** 24 } });
+  const open = (nudged: boolean) => openNear(redisAt(server.port), { nudged, bounds: { octets: 2 ** 24 } });
   const truth = new Truth(site, options.random ?? Math.random);
   try {
     await truth.publish(server.port, 0);

@@ -20,8 +20,8 @@ export type ClusterOptions = {
 };
 
 /** A command redirected more often than a reshard in full swing does it goes in a circle. */
-const MOST_ROUNDS = 6;
-/** A slot on its way to another node holds a script up until all its keys are there. */
+const MOST_HOPS = 5;
+/** A slot on its way to another node holds a script up until all its keys are there; in ms. */
 const TRY_AGAIN_AFTER = 50;
 /** How often it is asked who serves what though nothing hints at a change: nodes that joined may outlive the known. */
 const LOOK_EVERY = 60_000;
@@ -30,8 +30,8 @@ const LOOK_AFTER_MOVE = 1_000;
 
 /** `opening` is over when it can be asked for the first time, or cannot. */
 type Node = { address: Address; peer: RedisPeer; opening: Promise<void> };
-/** A command on its way, the place of its reply, and whom to ask. */
-type Errand = { command: Command; place: number; node: Node; asking: boolean };
+/** A command on its way, the place of its reply, whom to ask, how often it was sent on, and until when it may wait. */
+type Errand = { command: Command; place: number; node: Node; asking: boolean; hops: number; until: number };
 type Answer = Reply | TablesUnavailable;
 
 /**
@@ -64,20 +64,23 @@ export class RedisCluster implements RedisPeer {
 
   async ask(commands: readonly Command[]): Promise<Answer[]> {
     const answers: Answer[] = new Array(commands.length).fill(null);
+    const until = performance.now() + this.#options.timeout;
     let errands: Errand[] = [];
     for (const [place, command] of commands.entries()) {
       const node = this.#nodeFor(command);
       if (node instanceof TablesUnavailable) answers[place] = node;
-      else errands.push({ command, place, node, asking: false });
+      else errands.push({ command, place, node, asking: false, hops: 0, until });
     }
-    for (let round = 1; errands.length > 0; round++) {
+    while (errands.length > 0) {
       const again: Errand[] = [];
+      const settle = async (errand: Errand, answer: Answer) => {
+        const next = await this.#sentOn(errand, answer);
+        if (next === null) answers[errand.place] = answer;
+        else again.push(next);
+      };
       const rounds = Array.from(Map.groupBy(errands, ({ node }) => node).values(), async (some) => {
-        for (const [i, answer] of (await this.#send(some)).entries()) {
-          const next = round < MOST_ROUNDS ? await this.#sentOn(some[i]!, answer) : null;
-          if (next === null) answers[some[i]!.place] = answer;
-          else again.push(next);
-        }
+        const round = await this.#send(some);
+        await Promise.all(round.map((answer, i) => settle(some[i]!, answer)));
       });
       await Promise.all(rounds);
       // A pipeline is answered in order, several are not.
@@ -161,10 +164,11 @@ export class RedisCluster implements RedisPeer {
       return null;
     }
     if (answer.said.startsWith('TRYAGAIN')) {
+      if (performance.now() >= errand.until) return null;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));
       return errand;
     }
-    const redirected = redirection(answer.said, errand.node.address);
+    const redirected = errand.hops < MOST_HOPS ? redirection(answer.said, errand.node.address) : null;
     if (redirected === null) {
       if (/^(?:CLUSTERDOWN|LOADING|MASTERDOWN|READONLY)/.test(answer.said)) this.#lookSoon();
       return null;
@@ -173,7 +177,7 @@ export class RedisCluster implements RedisPeer {
     if (redirected.kind === 'MOVED') this.#moved(errand.command, node);
     // Where it stays away, asking it says why.
     await node.opening;
-    return { ...errand, node, asking: redirected.kind === 'ASK' };
+    return { ...errand, node, asking: redirected.kind === 'ASK', hops: errand.hops + 1 };
   }
 
   #moved(command: Command, node: Node): void {
