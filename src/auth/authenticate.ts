@@ -5,6 +5,7 @@ import { mailboxPath } from '../tables/teapop/mailbox.ts';
 import type { Accounts } from '../tables/teapop/model.ts';
 import { type TableStore, TablesUnavailable } from '../tables/teapop/store.ts';
 import type { Authenticator, Decision, RejectReason, Timings, UnavailableReason } from './authenticator.ts';
+import { createLoginCache, type LoginCache } from './login-cache.ts';
 import { type FoundRows, isSlow, type Tried, tryRows } from './rows.ts';
 import type { Passwords } from './scheme.ts';
 import type { Upgrader } from './upgrade.ts';
@@ -15,7 +16,10 @@ import type { Outcome, Verifier } from './verifier.ts';
  *
  * What the time of an answer tells. A refusal costs one hash of the dummy's kind, whether the domain, the user
  * or the password was wrong, the domain is rejected or locked out, or the credentials make no sense, and it
- * waits for its turn like any other. What is left to see, before the delay that the session adds:
+ * waits for its turn like any other. The same login again is remembered, and costs none, whatever was wrong with it.
+ * What is left to see, before the delay that the session adds:
+ * - whether the very same wrong password of the very same name was tried here lately, by whomever; of a user that
+ *   there is, it costs a hash again once the row has changed;
  * - a userid that stands n times costs n hashes, MAX_SLOW_ROWS at most;
  * - a bcrypt, scrypt or yescrypt hash costs what its own parameters say; a fast crypt(3) hash (DES, MD5, SHA)
  *   adds its own microseconds or milliseconds to the dummy's time, until a better hash stands beside it, which is
@@ -42,6 +46,8 @@ export type AuthenticatorOptions = {
   onError: (error: Error) => void;
   /** Told of each password that a row accepted; null where none is to be hashed anew. */
   upgrader?: Upgrader | null | undefined;
+  /** What is known of logins before; without it each one is hashed. */
+  cache?: LoginCache;
   /** Milliseconds from any start. */
   now?: () => number;
 };
@@ -56,11 +62,11 @@ type Attempt = Required<Omit<AuthenticatorOptions, 'accounts' | 'upgrader'>> & {
 };
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { accounts, now = () => performance.now() } = options;
+  const { accounts, now = () => performance.now(), cache = createLoginCache(null) } = options;
   return {
     async authenticate(credentials, localAddress, timings, signal) {
       try {
-        return await decide({ ...options, accounts, now, credentials, timings, signal }, localAddress);
+        return await decide({ ...options, accounts, now, cache, credentials, timings, signal }, localAddress);
       } catch (error) {
         if (error instanceof TablesUnavailable) return unavailable('tables-unavailable');
         options.onError(error instanceof Error ? error : new Error('login failed', { cause: error }));
@@ -104,9 +110,16 @@ async function findEntry(attempt: Attempt, localAddress: string): Promise<Lookup
   }
 }
 
-/** Turns a login away at the price of a verification. */
+/** Turns a login away at the price of a verification; the same login again is turned away for nothing. */
 async function refuse(attempt: Attempt, reason: RejectReason): Promise<Decision> {
-  const outcome = await inTurn(attempt, () => attempt.dummy(attempt.credentials.password));
+  const { cache, credentials, dummy } = attempt;
+  const mark = cache.ofRefusal(reason, credentials);
+  if (cache.recall(mark) !== undefined) return { result: 'rejected', reason };
+  const outcome = await inTurn(attempt, async () => {
+    if (cache.recall(mark) !== undefined) return;
+    await dummy(credentials.password);
+    cache.keep(mark, null);
+  });
   return outcome.ran ? { result: 'rejected', reason } : unavailable(outcome.reason);
 }
 
@@ -133,17 +146,41 @@ async function checkRows(attempt: Attempt, found: FoundRows): Promise<Decision> 
   return accepted(found, name, mailboxPath(found.entry, matched.mailbox));
 }
 
-/** Rows that cost nothing are tried at once, others in turn; either way a password that fits none has its price. */
+/**
+ * Rows that cost nothing are tried at once, others are remembered or tried in turn; either way a password that fits
+ * none has its price, once.
+ */
 async function match(attempt: Attempt, found: FoundRows): Promise<Outcome<Tried>> {
-  const { passwords, dummy } = attempt;
+  const { passwords, cache } = attempt;
   const { password } = attempt.credentials;
   const early = isSlow(found) ? null : await tryRows(passwords, found, password);
   if (early !== null && early.matched !== null) return { ran: true, value: early };
-  return inTurn(attempt, async () => {
-    const tried = early ?? (await tryRows(passwords, found, password));
-    if (tried.matched === null && !tried.heavy) await dummy(password);
-    return tried;
-  });
+  const mark = cache.ofRows(found, password);
+  const known = recalled(cache, mark, found);
+  if (known !== null) return { ran: true, value: early ?? known };
+  // Of several that wait with the same password the first one's turn decides.
+  return inTurn(attempt, async () => recalled(cache, mark, found) ?? compute(attempt, found, early, mark));
+}
+
+function recalled(cache: LoginCache, mark: string, { rows }: FoundRows): Tried | null {
+  const place = cache.recall(mark);
+  if (place === undefined) return null;
+  return { matched: place === null ? null : rows[place]!, heavy: false, problems: [] };
+}
+
+async function compute(
+  { passwords, dummy, cache, credentials }: Attempt,
+  found: FoundRows,
+  early: Tried | null,
+  mark: string,
+): Promise<Tried> {
+  const { password } = credentials;
+  const tried = early ?? (await tryRows(passwords, found, password));
+  if (tried.matched === null && !tried.heavy) await dummy(password);
+  // What could not be checked is to be told each time.
+  if (tried.problems.length === 0)
+    cache.keep(mark, tried.matched === null ? null : found.rows.indexOf(tried.matched));
+  return tried;
 }
 
 /** The time of a verification includes the wait for its turn. */

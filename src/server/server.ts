@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { createVerifier, type Verifier } from '../auth/verifier.ts';
+import { createLoginCache } from '../auth/login-cache.ts';
+import { createVerifier } from '../auth/verifier.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { type Admin, startAdmin } from '../ops/admin.ts';
@@ -11,7 +12,7 @@ import { SessionSet } from '../proxy/listener.ts';
 import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
-import { openAuthenticator } from './authenticator.ts';
+import { type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
@@ -32,7 +33,7 @@ export type Bound = { name: string; address: string; port: number };
 export class Server {
   readonly #options: ServerOptions;
   readonly #wheel = new DeadlineWheel();
-  readonly #verifier: Verifier;
+  readonly #hashing: Hashing;
   readonly #metrics: Metrics;
   readonly #certificates: ListenerCertificates;
   readonly #unwatch: () => void;
@@ -46,7 +47,8 @@ export class Server {
   private constructor(options: ServerOptions) {
     const { config, transport, log } = options;
     this.#options = options;
-    this.#verifier = createVerifier(config.passwords);
+    const { passwords } = config;
+    this.#hashing = { verifier: createVerifier(passwords), cache: createLoginCache(passwords.cache) };
     this.#certificates = new ListenerCertificates(config, transport);
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
@@ -56,7 +58,8 @@ export class Server {
         tables: () => this.#tableState(),
         redisUp: () => this.#tables?.redisUp() ?? null,
         near: () => this.#tables?.near() ?? null,
-        verifyQueue: () => this.#verifier,
+        verifyQueue: () => this.#hashing.verifier,
+        loginCache: () => this.#hashing.cache.state,
         logLinesDropped: () => log.dropped,
       },
     });
@@ -142,7 +145,7 @@ export class Server {
       transport,
       wheel: this.#wheel,
       resolver: new Resolver(),
-      authenticator: await openAuthenticator(config, this.#tables.store, this.#verifier, log),
+      authenticator: await openAuthenticator(config, this.#tables.store, this.#hashing, log),
       upstreamOf: upstreamRule(config, upstreams),
       failureDelayMs: config.limits.failureDelay,
       metrics: this.#metrics,
