@@ -17,6 +17,7 @@ export function listenerPolicy(
     name: listener.name,
     tls: listener.tls,
     serverTls: () => certificates.of(listener.name),
+    certificateRequired: listener.clientCertificates?.require ?? false,
     plaintextAllowed: plaintextRule(listener.plaintextAuth),
     proxyProtocol: proxyProtocol(listener),
     authorization: authorization(listener, config),

@@ -28,7 +28,12 @@ export type TestProxyOptions = {
   login?: LoginMode;
   /** Decides logins; the default takes `john` with `secret`. */
   decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
-  tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
+  tls?: {
+    mode: 'starttls' | 'implicit';
+    certificate: TestCertificate;
+    clientCa?: string;
+    certificateRequired?: boolean;
+  };
   plaintext?: boolean;
   /** Over `plaintext`: by the client's address. */
   plaintextFrom?: (clientAddress: string) => boolean;
@@ -68,7 +73,10 @@ export type SessionLine = {
   end: string;
   command: string | null;
   attempts: number;
-  tls: { version: string } | null;
+  tls: {
+    version: string;
+    certificate: { name: string | null; fingerprint: string | null; fault: string | null } | null;
+  } | null;
   octets: { to_client: number; to_upstream: number };
 };
 
@@ -159,11 +167,13 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
           minVersion: 'TLSv1.2',
           ciphers: null,
           alpn: ['pop3'],
+          clientCa: tls.clientCa ?? null,
         });
   return {
     name: 'test',
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
+    certificateRequired: tls?.certificateRequired ?? false,
     plaintextAllowed: options.plaintextFrom ?? (() => plaintext),
     proxyProtocol: options.proxyProtocol ?? null,
     authorization: authorizationPolicy({
