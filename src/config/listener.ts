@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { capabilities } from './capabilities.ts';
 import {
   duration,
   falseAsOff,
@@ -82,6 +83,7 @@ export const listener = section({
     .describe("OpenSSL cipher string for TLS 1.2 and below; null for the library's default."),
   client_certificates: clientCertificates,
   proxy_protocol: proxyProtocol,
+  capabilities,
 });
 
 const certificate = section({

@@ -3,6 +3,7 @@ import { createLog } from '../../src/ops/log.ts';
 import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
 import { authorizationPolicy } from '../../src/pop3/capability.ts';
 import type { Credentials } from '../../src/pop3/sasl.ts';
+import { KnownCapabilities } from '../../src/proxy/capabilities.ts';
 import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
 import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
@@ -44,6 +45,8 @@ export type TestProxyOptions = {
   /** Where no certificate is read: what the listener gets instead. */
   serverTls?: () => ServerTls;
   resolver?: Pick<Resolver, 'resolve'>;
+  /** The mailstore is asked for its capabilities before anybody connects. */
+  ask?: boolean;
 };
 
 /** The proxy room on real sockets, with an authenticator of the test's own. */
@@ -113,6 +116,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
     proxyProtocol: null,
     xclient: false,
+    pipelining: 'off',
     timeoutMs: 5_000,
     ...options.upstream,
   };
@@ -120,10 +124,14 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const authenticator: Authenticator = {
     authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
   };
+  const resolver = options.resolver ?? new Resolver();
+  const capabilities = new KnownCapabilities([upstream], { transport, wheel, resolver, log });
+  if (options.ask === true) await capabilities.ask();
   const sessions = new SessionSet({
     transport,
     wheel,
-    resolver: options.resolver ?? new Resolver(),
+    resolver,
+    capabilities,
     authenticator,
     upstreamOf: () => upstream,
     failureDelayMs: options.failureDelayMs ?? 0,
@@ -152,6 +160,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     async close() {
       await listener.close();
       await sessions.drain(0);
+      capabilities.close();
       wheel.stop();
     },
   };
