@@ -9,6 +9,8 @@ import {
   retryDelay,
   shown,
 } from './link.ts';
+import { Lookout } from './lookout.ts';
+import { Readiness } from './readiness.ts';
 import { redirection, SLOTS, type SlotRange, slotOfCommand, slotRanges } from './slots.ts';
 
 export type ClusterOptions = {
@@ -45,21 +47,18 @@ export class RedisCluster implements RedisPeer {
   /** Masters, and nodes that we were sent to. */
   readonly #nodes = new Map<string, Node>();
   readonly #owners: (Node | undefined)[] = new Array(SLOTS).fill(undefined);
-  readonly #listeners = new Set<() => void>();
+  readonly #readiness = new Readiness();
+  readonly #lookout = new Lookout(() => this.#look());
   readonly #leaving = new Set<RedisPeer>();
   /** All that were told of, masters and replicas; null while nobody has told. */
   #told: readonly Address[] | null = null;
   #failure = 'not connected yet';
   #looks = 0;
-  #looking = false;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
-  #closed = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#name = `Redis Cluster of ${options.seeds.map(shown).join(', ')}`;
-    void this.#look();
+    void this.#lookout.lookNow();
   }
 
   async ask(commands: readonly Command[]): Promise<Answer[]> {
@@ -90,35 +89,21 @@ export class RedisCluster implements RedisPeer {
   }
 
   problem(): string | null {
-    if (this.#closed) return `${this.#name}: connection closed`;
+    if (this.#lookout.closed) return `${this.#name}: connection closed`;
     const usable = this.#owners.some((node) => node !== undefined && node.peer.problem() === null);
     return usable ? null : this.#hindrance();
   }
 
   whenReady(within: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.#hindrance() !== null) return;
-        clearTimeout(timer);
-        this.#listeners.delete(check);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.#listeners.delete(check);
-        reject(new TablesUnavailable(this.#hindrance() ?? this.#name));
-      }, within);
-      this.#listeners.add(check);
-      check();
-    });
+    return this.#readiness.when(() => this.#hindrance(), within, this.#name);
   }
 
   onChange(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#readiness.add(listener);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#lookout.close();
     for (const { peer } of this.#nodes.values()) peer.close();
     for (const peer of this.#leaving) peer.close();
   }
@@ -183,7 +168,7 @@ export class RedisCluster implements RedisPeer {
   #moved(command: Command, node: Node): void {
     const slot = slotOfCommand(command);
     if (slot !== null) this.#owners[slot] = node;
-    this.#lookIn(LOOK_AFTER_MOVE);
+    this.#lookout.lookIn(LOOK_AFTER_MOVE);
   }
 
   #node(address: Address): Node {
@@ -201,33 +186,20 @@ export class RedisCluster implements RedisPeer {
   }
 
   #tell(): void {
-    if (!this.#closed) for (const listener of [...this.#listeners]) listener();
+    if (!this.#lookout.closed) this.#readiness.changed();
   }
 
   /** Something hints that the slots have moved. While that goes on it is looked for less and less often. */
   #lookSoon(): void {
-    this.#lookIn(retryDelay(this.#looks));
-  }
-
-  #lookIn(delay: number): void {
-    const due = performance.now() + delay;
-    if (this.#closed || this.#looking || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => void this.#look(), delay);
+    this.#lookout.lookIn(retryDelay(this.#looks));
   }
 
   /** Asks who serves what, until every slot has a master that answers, and now and then. */
-  async #look(): Promise<void> {
-    this.#looking = true;
-    this.#due = Number.POSITIVE_INFINITY;
+  async #look(): Promise<number> {
     const ranges = await this.#ranges();
-    this.#looking = false;
-    if (this.#closed) return;
-    if (ranges !== null) this.#adopt(ranges);
+    if (ranges !== null && !this.#lookout.closed) this.#adopt(ranges);
     this.#looks = this.#hindrance() === null ? 0 : this.#looks + 1;
-    if (this.#looks === 0) this.#lookIn(LOOK_EVERY * (0.5 + Math.random() / 2));
-    else this.#lookSoon();
+    return this.#looks === 0 ? LOOK_EVERY * (0.5 + Math.random() / 2) : retryDelay(this.#looks);
   }
 
   /** From a node that answers, each time another; where none does, from any that was ever known. */
