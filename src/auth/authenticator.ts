@@ -1,11 +1,11 @@
-import type { Credentials } from '../pop3/sasl.ts';
+import type { Credentials, ScramSalt } from '../pop3/credentials.ts';
 
 /**
  * The answer to a login, before the mailstore was asked. `reason` is bounded and fit for a metric label; it
  * goes to the log, never to the client.
  */
 export type Decision =
-  | { result: 'accepted'; account: Account }
+  | { result: 'accepted'; account: Account; serverSignature?: string }
   | { result: 'rejected'; reason: RejectReason }
   | { result: 'unavailable'; reason: UnavailableReason };
 
@@ -16,6 +16,8 @@ export type RejectReason =
   | 'domain-rejected'
   | 'locked-out'
   | 'authzid-refused'
+  // The row holds nothing that the mechanism could be answered by, or the domain does not offer it.
+  | 'mechanism-unavailable'
   | 'malformed';
 
 export type UnavailableReason =
@@ -38,9 +40,14 @@ export type Account = {
   upstreamChecks: boolean;
 };
 
+/** What SCRAM's client is to salt its password with. */
+export type Salting =
+  | { result: 'salted'; salted: ScramSalt }
+  | { result: 'unavailable'; reason: UnavailableReason };
+
 export interface Authenticator {
   /**
-   * Decides a login. Never rejects. Takes the same time for an unknown user as for a wrong password.
+   * Decides a login. Never rejects. What is accepted by SCRAM comes with the server's signature. Takes the same time for an unknown user as for a wrong password.
    * @param localAddress the address that the client connected to, for `<localip>` matching
    * @param signal aborted when the client is gone: a login that still waits for its turn costs nothing then
    */
@@ -50,6 +57,8 @@ export interface Authenticator {
     timings: Timings,
     signal?: AbortSignal,
   ): Promise<Decision>;
+  /** The first half of SCRAM. Never rejects. Tells nothing of whether there is such a user. */
+  salt(user: string, localAddress: string, timings: Timings): Promise<Salting>;
 }
 
 /** Filled in by the authenticator, in milliseconds; for the log and the metrics. */

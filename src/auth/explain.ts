@@ -10,6 +10,7 @@ import { mailboxPath } from '../tables/teapop/mailbox.ts';
 import type { DomainEntry, TableId, UserRow } from '../tables/teapop/model.ts';
 import { type AuthenticatorOptions, createAuthenticator, faultOf } from './authenticate.ts';
 import type { Account, RejectReason, UnavailableReason } from './authenticator.ts';
+import { provableBy } from './proofs.ts';
 import { contextOf } from './rows.ts';
 import { inspectSecret, type SchemeName } from './scheme.ts';
 import { createVerifier } from './verifier.ts';
@@ -47,6 +48,8 @@ export type RowExplained = {
   scheme: SchemeName;
   /** An Argon2id hash stands beside it and is checked in its place. */
   better: boolean;
+  /** The mechanisms besides those that send the password. */
+  mechanisms: readonly string[];
   /** Why no password can match it; null where one can. */
   problem: string | null;
 };
@@ -61,7 +64,7 @@ export type Verdict =
 
 export type ExplainOptions = Pick<
   AuthenticatorOptions,
-  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule'
+  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule' | 'offers'
 >;
 
 /** Rejects with TablesUnavailable, or as the store does. */
@@ -92,9 +95,10 @@ export async function explain(options: ExplainOptions, question: Question): Prom
 
 type Rows = Extract<LookupResult, { result: 'rows' }>;
 
-function explainRow({ localUserRule }: ExplainOptions, found: Rows, row: UserRow): RowExplained {
+function explainRow({ localUserRule, offers }: ExplainOptions, found: Rows, row: UserRow): RowExplained {
   const { entry } = found;
-  const { scheme, problem } = inspectSecret(row.secret, contextOf(found).type);
+  const { type } = contextOf(found);
+  const { scheme, problem } = inspectSecret(row.secret, type);
   return {
     line: row.line,
     mailbox: row.mailbox,
@@ -102,6 +106,9 @@ function explainRow({ localUserRule }: ExplainOptions, found: Rows, row: UserRow
     localUser: localUserOf(localUserRule, found, row.mailbox),
     scheme,
     better: row.better !== undefined,
+    mechanisms: provableBy(row.secret, type).filter(
+      (mechanism) => offers?.(entry.domain, mechanism) ?? false,
+    ),
     problem,
   };
 }

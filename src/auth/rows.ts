@@ -77,7 +77,8 @@ export function contextOf({ entry, login }: FoundRows): SecretContext {
   return { type, table, userid: useridIn(table, login.userid) };
 }
 
-function problemOf(row: UserRow, cause: unknown): Error {
+/** A row that could not be checked, by its line. */
+export function problemOf(row: UserRow, cause: unknown): Error {
   const message = cause instanceof Error ? cause.message : 'unknown error';
   const place = row.line === 0 ? "a database's row" : `password file, line ${row.line}`;
   return new Error(`${place}: ${message}`, { cause });

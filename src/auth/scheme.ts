@@ -2,11 +2,12 @@ import { parsePhc, verifyPhc } from './argon2.ts';
 import { type CryptMethodName, cryptMethod } from './crypt-method.ts';
 import { equalOctets } from './equal.ts';
 import { type Libcrypt, openLibcrypt } from './libcrypt.ts';
+import { parseKeys, SCRAM_PREFIX, verifyKeys } from './scram.ts';
 import { SEALED_PREFIX, SealBroken, type SealContext, type Sealer } from './seal.ts';
 
 /**
  * The stored forms of passwords. A textfile row holds `{PLAIN}…` (in a process's own memory alone), an Argon2id
- * PHC string, `{SEALED}…` or, where a database had it among passwords, `{CRYPT}` and a crypt(3) string; an htpasswd
+ * PHC string, `{SEALED}…`, `{SCRAM-SHA-256}…` or, where a database had it among passwords, `{CRYPT}` and a crypt(3) string; an htpasswd
  * row holds a crypt(3) string and is never taken for anything else, so that a hash which happens to look like one of
  * our forms opens nothing that teapop kept shut.
  */
@@ -16,7 +17,7 @@ export const CRYPT_PREFIX = '{CRYPT}';
 export const ARGON2ID_PREFIX = '$argon2id$';
 
 /** Bounded, fit for a metric label. */
-export type SchemeName = 'plain' | 'argon2id' | 'sealed' | CryptMethodName;
+export type SchemeName = 'plain' | 'argon2id' | 'sealed' | 'scram-sha-256' | CryptMethodName;
 
 /** The type of the table that a row stands in, with what a sealed password is bound to. */
 export type SecretContext = SealContext & { type: SecretType };
@@ -44,6 +45,8 @@ export interface Passwords {
    * teapop. Rejects with SecretUnusable, SealBroken or LibcryptMissing where the row cannot be checked.
    */
   verify(secret: string, password: string, context: SecretContext): Promise<boolean>;
+  /** The password itself, an octet string; null where the row does not hold it. @throws SealBroken */
+  reveal(secret: string, context: SecretContext): string | null;
 }
 
 export type PasswordsOptions = {
@@ -73,12 +76,25 @@ export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOp
     if (secret.startsWith(PLAIN_PREFIX)) return equalOctets(secret.slice(PLAIN_PREFIX.length), password);
     if (secret.startsWith(CRYPT_PREFIX)) return verifyCrypt(secret.slice(CRYPT_PREFIX.length), password);
     if (secret.startsWith(SEALED_PREFIX)) return equalOctets(openSealed(secret, context), password);
+    if (secret.startsWith(SCRAM_PREFIX)) return verifyScram(secret, password);
     const phc = parsePhc(secret);
     if (typeof phc === 'string') throw new SecretUnusable(`stored password: ${phc}`);
     return verifyPhc(phc, Buffer.from(password, 'latin1'));
   }
 
-  return { verify };
+  function reveal(secret: string, context: SecretContext): string | null {
+    if (context.type === 'htpasswd') return null;
+    if (secret.startsWith(PLAIN_PREFIX)) return secret.slice(PLAIN_PREFIX.length);
+    return secret.startsWith(SEALED_PREFIX) ? openSealed(secret, context) : null;
+  }
+
+  return { verify, reveal };
+}
+
+async function verifyScram(secret: string, password: string): Promise<boolean> {
+  const keys = parseKeys(secret);
+  if (typeof keys === 'string') throw new SecretUnusable(`stored SCRAM keys: ${keys}`);
+  return verifyKeys(keys, password);
 }
 
 /** The crypt(3) string of a row; null where it holds none. */
@@ -93,10 +109,17 @@ export function inspectSecret(secret: string, type: SecretType): SecretInfo {
   if (secret.startsWith(PLAIN_PREFIX)) return { scheme: 'plain', cost: 'none', problem: null };
   if (secret.startsWith(CRYPT_PREFIX)) return inspectCrypt(secret.slice(CRYPT_PREFIX.length));
   if (secret.startsWith(SEALED_PREFIX)) return { scheme: 'sealed', cost: 'none', problem: null };
+  if (secret.startsWith(SCRAM_PREFIX)) return inspectScram(secret);
   const phc = parsePhc(secret);
   if (typeof phc !== 'string') return { scheme: 'argon2id', cost: 'heavy', problem: null };
   const scheme = secret.startsWith(ARGON2ID_PREFIX) ? 'argon2id' : 'unknown';
   return { scheme, cost: 'none', problem: phc };
+}
+
+function inspectScram(secret: string): SecretInfo {
+  const keys = parseKeys(secret);
+  const problem = typeof keys === 'string' ? keys : null;
+  return { scheme: 'scram-sha-256', cost: problem === null ? 'heavy' : 'none', problem };
 }
 
 function inspectCrypt(secret: string): SecretInfo {

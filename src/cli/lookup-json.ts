@@ -54,13 +54,13 @@ function shownView(view: View | Absent) {
 }
 
 function shownRows({ rows }: Explanation, passwordFile: string | null) {
-  return rows.map(({ line, mailbox, path, localUser, scheme, better, problem }) => ({
+  return rows.map(({ line, mailbox, path, localUser, scheme, better, mechanisms, problem }) => ({
     file: passwordFile && printableOctets(passwordFile),
     line,
     mailbox: printableOctets(mailbox),
     path: printableOctets(path),
     local_user: localUser && printableOctets(localUser),
-    ...{ scheme, upgraded: better, problem },
+    ...{ scheme, upgraded: better, mechanisms, problem },
   }));
 }
 

@@ -100,7 +100,9 @@ function rowLine(
   file: string,
   password: string | null,
 ): string[] {
-  const scheme = row.better ? `${row.scheme}, upgraded to argon2id` : row.scheme;
+  const { mechanisms } = row;
+  const form = row.better ? `${row.scheme}, upgraded to argon2id` : row.scheme;
+  const scheme = mechanisms.length === 0 ? form : `${form}, ${mechanisms.join(', ')} too`;
   const outcome =
     row.problem === null ? rowVerdict(place, verdict, password) : `no password matches: ${row.problem}`;
   return [placeOf(file, row), shownName(asking?.userid ?? ''), scheme, outcome];
@@ -207,5 +209,6 @@ const REASONS: Record<Extract<Verdict, { result: 'rejected' }>['reason'], string
   'domain-rejected': 'the entry lets nobody in',
   'locked-out': 'teapop would let nobody in by this entry',
   'authzid-refused': 'nobody may act as somebody else',
+  'mechanism-unavailable': 'its row has nothing to answer this mechanism by',
   malformed: 'NUL, CR or LF in it can be sent to no mailstore',
 };

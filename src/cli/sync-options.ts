@@ -1,6 +1,7 @@
 import { createPasswordTools } from '../auth/password-tools.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { openSealer } from '../server/authenticator.ts';
+import { keepingOf, offersOf } from '../config/mechanisms.ts';
+import { openScramSalts, openSealer } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
 import { tableFiles } from '../server/table-files.ts';
 import type { SyncOptions } from '../tables/sync/sync.ts';
@@ -13,8 +14,8 @@ export async function syncOptions({ config, secrets }: LoadedConfig): Promise<Sy
     redis: await redisSettings(config, secrets),
     prefix: redis.prefix,
     fingerprintKeyFile: passwords.fingerprintKeyFile,
-    passwords: createPasswordTools(passwords.argon2, await openSealer(config)),
-    offersApop: (domain) => tables.domains.get(domain)?.apop ?? false,
+    passwords: createPasswordTools(passwords.argon2, await openSealer(config), await openScramSalts(config)),
+    keeping: (domain) => keepingOf(offersOf(tables, domain)),
     concurrency: passwords.concurrency,
     maxLoss: sync.maxLoss,
   };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, label, say, section } from './fields.ts';
+import { label, ownFlag, say, section } from './fields.ts';
 
 /** What the tables' local-user rule knows besides the three fixed rules. */
 export const RULES = ['mailbox', 'userid', 'uid'];
@@ -31,10 +31,8 @@ const domain = section({
     .nullable()
     .default(null)
     .describe('Name of the upstream that serves it; null for the first.'),
-  apop: flag(
-    false,
-    'Offer APOP: keeps the passwords sealed instead of hashed; needs `passwords.seal_key_file`.',
-  ),
+  apop: ownFlag('As `tables.apop`; null for that one.'),
+  scram: ownFlag('As `tables.scram`; null for that one.'),
 });
 
 /** `name` is the domain as the file has it. */

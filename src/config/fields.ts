@@ -56,11 +56,6 @@ export function falseAsOff(value: unknown): unknown {
   return value === false ? 'off' : value;
 }
 
-/** The same for a setting that has `on` as well. */
-export function trueAsOn(value: unknown): unknown {
-  return value === true ? 'on' : falseAsOff(value);
-}
-
 /**
  * `off`, or the settings of what is then on.
  * @param standard what it is where nothing is written: `{}` for on with its defaults
@@ -132,8 +127,18 @@ export function integer(least: number, most: number) {
 }
 
 export function flag(standard: boolean, description: string) {
-  const expected = say('expected true or false', 'yes, no, on and off are plain words in YAML 1.2');
-  return z.boolean({ error: expected }).default(standard).describe(description);
+  return truth().default(standard).describe(description);
+}
+
+/** A flag of a part; null for what is set for the whole. */
+export function ownFlag(description: string) {
+  return truth().nullable().default(null).describe(description);
+}
+
+function truth() {
+  return z.boolean({
+    error: say('expected true or false', 'yes, no, on and off are plain words in YAML 1.2'),
+  });
 }
 
 /** A name that ends up in logs and metric labels. */

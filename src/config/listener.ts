@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { capabilities } from './capabilities.ts';
 import {
   duration,
   falseAsOff,
-  flag,
   integer,
   ipAddress,
   label,
@@ -16,8 +14,9 @@ import {
   tlsMode,
   visible,
 } from './fields.ts';
+import { mechanisms } from './mechanisms.ts';
 
-const plaintextAuth = z.union([z.enum(['never', 'always']), z.array(network())], {
+const whoever = z.union([z.enum(['never', 'always']), z.array(network())], {
   error: 'expected never, always or a list of networks',
 });
 
@@ -33,18 +32,6 @@ const proxyProtocol = sectionOrOff(
     timeout: duration('5s', '3s', '1m', 'How long the header may take.'),
   },
   "For a load balancer in front that sends the PROXY protocol, version 1 or 2: every connection must begin with it, and its addresses are the client's; or off.",
-  'off',
-);
-
-const clientCertificates = sectionOrOff(
-  {
-    ca_file: path().describe('PEM file of the authorities whose client certificates are taken.'),
-    require: flag(
-      true,
-      'Let nobody in without one, whatever the password; false takes clients without, too. One that does not hold is always refused.',
-    ),
-  },
-  'Ask clients for a certificate in the TLS handshake, besides the login; or off.',
   'off',
 );
 
@@ -64,11 +51,18 @@ export const listener = section({
     .describe(
       'starttls offers STLS, implicit begins every connection with TLS (port 995), off knows no TLS.',
     ),
-  plaintext_auth: plaintextAuth
+  plaintext_auth: whoever
     .prefault('never')
     .describe(
       'Who may log in without TLS: never, always, or a list of client networks such as [192.0.2.0/24].',
     ),
+  digest_auth: whoever
+    .prefault('never')
+    .describe(
+      'Who may log in without TLS by APOP, CRAM-MD5 or SCRAM-SHA-256 alone, which do not send the password: never, ' +
+        'always, or a list of networks.',
+    ),
+  mechanisms,
   min_tls: z
     .enum(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'], {
       error: 'expected TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3',
@@ -81,9 +75,7 @@ export const listener = section({
     .nullable()
     .default(null)
     .describe("OpenSSL cipher string for TLS 1.2 and below; null for the library's default."),
-  client_certificates: clientCertificates,
   proxy_protocol: proxyProtocol,
-  capabilities,
 });
 
 const certificate = section({

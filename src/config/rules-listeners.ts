@@ -11,7 +11,6 @@ export function listenerRules(config: Config): Finding[] {
     ...occupied(config),
     ...certificatesGiven(config),
     ...config.listeners.flatMap(plaintextRules),
-    ...config.listeners.flatMap(clientCertificateRules),
     ...config.listeners.flatMap(balancerRules),
     ...loops(config),
   ];
@@ -52,13 +51,13 @@ function certificatesGiven({ listeners, tls }: Config): Finding[] {
 }
 
 function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
-  const { tls, plaintextAuth, address } = listener;
+  const { tls, plaintextAuth, digestAuth, address } = listener;
   const path: Path = ['listeners', index, 'plaintext_auth'];
   const restsOn: Path[] = [
     ['listeners', index, 'tls'],
     ['listeners', index, 'address'],
   ];
-  const nobody = plaintextAuth === 'never' || plaintextAuth.length === 0;
+  const nobody = [plaintextAuth, digestAuth].every((who) => who === 'never' || who.length === 0);
   if (tls === 'off' && nobody) {
     const hint = 'write tls: starttls, or plaintext_auth: always, or the list of networks that may';
     return [wrong(path, 'nobody could log in: no TLS, and no plain login either', hint, restsOn)];
@@ -67,20 +66,6 @@ function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
   return [
     doubtful(path, 'passwords may cross the network in plain', 'list the networks that it is for', restsOn),
   ];
-}
-
-/** A demand that a client could step round is none. */
-function clientCertificateRules(listener: ListenerConfig, index: number): Finding[] {
-  const { tls, plaintextAuth, clientCertificates } = listener;
-  if (clientCertificates === null) return [];
-  const path: Path = ['listeners', index, 'client_certificates'];
-  const restsOn = (key: string): Path[] => [['listeners', index, key]];
-  if (tls === 'off')
-    return [wrong(path, 'client certificates need TLS', 'write tls: starttls or implicit', restsOn('tls'))];
-  const inPlain = tls === 'starttls' && plaintextAuth !== 'never' && plaintextAuth.length > 0;
-  if (!inPlain || !clientCertificates.require) return [];
-  const hint = 'write plaintext_auth: never, or require: false';
-  return [wrong(path, 'who logs in without TLS shows no certificate', hint, restsOn('plaintext_auth'))];
 }
 
 /** Whoever is trusted to say whose a connection is can be anybody, to the limits, the log and the tables. */

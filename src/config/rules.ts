@@ -2,7 +2,8 @@ import { doubled, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
-import { argon2Rules, cacheRules } from './rules-passwords.ts';
+import { mechanismRules } from './rules-mechanisms.ts';
+import { argon2Rules } from './rules-passwords.ts';
 import { redisRules } from './rules-redis.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
@@ -13,11 +14,11 @@ export function crossChecks(config: Config): Finding[] {
     ...listenerRules(config),
     ...upstreamNames(config),
     ...domainRules(config),
+    ...mechanismRules(config),
     ...credentialRules(config),
     ...redisRules(config),
     ...timeRules(config),
     ...argon2Rules(config),
-    ...cacheRules(config),
   ];
 }
 
@@ -26,22 +27,16 @@ function upstreamNames({ upstreams }: Config): Finding[] {
   return doubled(names, 'upstreams');
 }
 
-function domainRules({ tables, upstreams, passwords }: Config): Finding[] {
+function domainRules({ tables, upstreams }: Config): Finding[] {
   const names = upstreams.map((upstream) => upstream.name);
   const findings: Finding[] = [];
-  for (const [domain, { name, upstream, apop }] of tables.domains) {
+  for (const { name, upstream } of tables.domains.values()) {
     const path = ['tables', 'domains', name];
     if (upstream !== null && !names.includes(upstream)) {
       const meant = nearest(upstream, names);
       const hint = meant === null ? `upstreams has ${names.join(', ')}` : `did you mean ${meant}?`;
       const restsOn = names.map((_name, index): Path => ['upstreams', index, 'name']);
       findings.push(wrong([...path, 'upstream'], 'no upstream has this name', hint, restsOn));
-    }
-    if (apop && passwords.sealKeyFile === null) {
-      const hint = 'give passwords.seal_key_file, the path of a key made by `head -c 32 /dev/urandom`';
-      findings.push(
-        wrong([...path, 'apop'], `APOP for ${domain} needs a key`, hint, [['passwords', 'seal_key_file']]),
-      );
     }
   }
   return findings;

@@ -62,6 +62,16 @@ const tables = optionalSection(
     ),
     accounts,
     local_user: localUser().default('mailbox'),
+    apop: flag(
+      false,
+      'Offer APOP and CRAM-MD5: `sync` keeps the passwords of textfiles sealed instead of hashed; needs ' +
+        '`passwords.seal_key_file`.',
+    ),
+    scram: flag(
+      false,
+      'Offer SCRAM-SHA-256: `sync` keeps its keys instead of an Argon2id hash, where the password is not sealed; needs ' +
+        '`passwords.seal_key_file`.',
+    ),
     domains: domains(),
     ...nearness,
   },

@@ -2,7 +2,9 @@ import {
   bounded,
   type EndReason,
   LOGGED_COMMANDS,
+  LOGIN_MECHANISMS,
   type LoggedCommand,
+  type LoginMechanism,
   type LoginReason,
   type LoginResult,
 } from './outcome.ts';
@@ -23,10 +25,12 @@ export type SessionRecord = {
   via: Endpoint | null;
   /** The last login name offered, an octet string; null where none was. */
   login: string | null;
+  /** How: 'USER' for USER and PASS, 'APOP', or the name of a SASL mechanism. */
+  mechanism: LoginMechanism | null;
   /** Octet string; null before a login was accepted. */
   localUser: string | null;
   upstream: (Endpoint & { name: string }) | null;
-  tls: { version: string; cipher: string; certificate: LoggedCertificate | null } | null;
+  tls: { version: string; cipher: string } | null;
   /** How the last login came out, and why; 'none' where there was none. */
   result: LoginResult | 'none';
   reason: LoginReason;
@@ -46,9 +50,6 @@ export type SessionRecord = {
   /** Application octets, those before the login included. */
   octets: { toClient: number; toUpstream: number };
 };
-
-/** A client's certificate: `name` is an octet string, `fault` the TLS library's code for why it does not hold. */
-export type LoggedCertificate = { name: string | null; fingerprint: string | null; fault: string | null };
 
 export type Endpoint = { address: string; port: number };
 
@@ -165,9 +166,10 @@ function shown(record: SessionRecord): object {
     local: { address: local.address, port: local.port },
     via: via && { address: via.address, port: via.port },
     login: record.login === null ? null : printableOctets(record.login),
+    mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_MECHANISMS),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
     upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },
-    tls: tls && { version: tls.version, cipher: tls.cipher, certificate: shownCertificate(tls.certificate) },
+    tls: tls && { version: tls.version, cipher: tls.cipher },
     result: record.result,
     reason: record.reason,
     end: record.end,
@@ -182,12 +184,6 @@ function shown(record: SessionRecord): object {
     },
     octets: { to_client: octets.toClient, to_upstream: octets.toUpstream },
   };
-}
-
-function shownCertificate(certificate: LoggedCertificate | null): object | null {
-  if (certificate === null) return null;
-  const { name, fingerprint, fault } = certificate;
-  return { name: name === null ? null : printableOctets(name), fingerprint, fault };
 }
 
 /** Microseconds are as fine as anybody reads. */

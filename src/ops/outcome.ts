@@ -17,6 +17,7 @@ export const LOGIN_REASONS = {
     'domain-rejected',
     'locked-out',
     'authzid-refused',
+    'mechanism-unavailable',
     'malformed',
     // Type passwd: the mailstore checks the password and said -ERR.
     'refused-by-upstream',
@@ -25,6 +26,8 @@ export const LOGIN_REASONS = {
     'tables-unavailable',
     'verify-queue-full',
     'no-local-user',
+    // The mailstore wants the client's own password, and APOP, CRAM-MD5 and SCRAM tell none.
+    'password-needed',
     'internal',
     'upstream-unreachable',
     'upstream-timeout',
@@ -40,6 +43,10 @@ export const LOGIN_REASONS = {
 export type RejectedReason = (typeof LOGIN_REASONS)['rejected'][number];
 export type UnavailableReason = (typeof LOGIN_REASONS)['unavailable'][number];
 export type LoginReason = 'none' | RejectedReason | UnavailableReason;
+
+/** How a client logs in: 'USER' is USER and PASS, 'APOP' a command too, and the others are SASL mechanisms. */
+export const LOGIN_MECHANISMS = ['USER', 'APOP', 'PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256'] as const;
+export type LoginMechanism = (typeof LOGIN_MECHANISMS)[number];
 
 /** Why a session ended. */
 export const END_REASONS = [
@@ -57,8 +64,6 @@ export const END_REASONS = [
   'idle-timeout',
   // The client's doing, before the login.
   'handshake-failed',
-  'certificate-missing',
-  'certificate-refused',
   'too-many-failures',
   'too-many-bad-commands',
   'wrong-protocol',
@@ -102,7 +107,7 @@ export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 /** TLS versions as OpenSSL names them. */
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
-export const HANDSHAKE_FAILURES = ['failed', 'timeout', 'certificate'] as const;
+export const HANDSHAKE_FAILURES = ['failed', 'timeout'] as const;
 export type HandshakeResult = 'ok' | (typeof HANDSHAKE_FAILURES)[number];
 
 /** Which way octets went: towards the client or towards the mailstore. */

@@ -1,17 +1,11 @@
-import { type AuthorizationPolicy, capaReply } from './capability.ts';
+import type { AuthorizationPolicy, ClearLogins, Offer } from './capability.ts';
 import { type CommandName, commandArgument, takeCommand } from './command.ts';
+import type { ScramSalt } from './credentials.ts';
 import type { CloseReason, Effect, LoginOutcome } from './effect.ts';
 import { LineBuffer } from './line.ts';
+import { LoginDialogue, type LoginStep } from './login-dialogue.ts';
 import * as replies from './reply.ts';
-import {
-  type Credentials,
-  openExchange,
-  RESPONSE_LINE_LIMIT,
-  RESPONSE_TOO_LONG,
-  respond,
-  type SaslExchange,
-  type SaslStep,
-} from './sasl.ts';
+import { RESPONSE_LINE_LIMIT } from './sasl.ts';
 
 /** Octets kept while a login is checked; the session stops reading above it. Far more than a poll's pipeline. */
 export const BUFFERED_LIMIT = 64 * 1024;
@@ -24,8 +18,8 @@ const TLS_HANDSHAKE = '\x16';
 export type Channel = {
   /** TLS stands already (implicit TLS). */
   tls: boolean;
-  /** Passwords may cross the connection without TLS. */
-  plaintextAllowed: boolean;
+  /** Which logins it may have without TLS. */
+  clearLogins: ClearLogins;
 };
 
 type Phase =
@@ -41,8 +35,8 @@ type Phase =
 
 const say = (octets: Uint8Array): Effect => ({ do: 'reply', octets });
 const START_TLS: Effect = { do: 'startTls' };
+const PROCEED: Effect = { do: 'proceed' };
 const SAY_OK = say(replies.OK);
-const SAY_USER_TAKEN = say(replies.USER_TAKEN);
 
 /**
  * The proxy as the client sees it: RFC 1939's AUTHORIZATION state. Events go in by `receive`, `secured` and
@@ -57,23 +51,24 @@ export class Authorization {
   /** The name alone, for the log: never a line. */
   lastCommand: CommandName | null = null;
   #policy: AuthorizationPolicy;
-  #plaintextAllowed: boolean;
+  readonly #clearLogins: ClearLogins;
   #tls: boolean;
+  readonly #login: LoginDialogue;
   #lines = new LineBuffer();
   #phase: Phase = 'command';
   #closeReason: CloseReason = 'quit';
   /** The reply to a login, until `next` fetches it. */
   #verdict: Effect | null = null;
-  #user: string | null = null;
-  #exchange: SaslExchange | null = null;
 
-  constructor(policy: AuthorizationPolicy, channel: Channel) {
+  /** @param unique see LoginDialogue */
+  constructor(policy: AuthorizationPolicy, channel: Channel, unique: () => string) {
     this.#policy = policy;
     this.#tls = channel.tls;
-    this.#plaintextAllowed = channel.plaintextAllowed;
+    this.#clearLogins = channel.clearLogins;
+    this.#login = new LoginDialogue(policy, this.#offer, unique);
   }
 
-  /** True between 'authenticate' and `settle`. */
+  /** True between 'ask', 'authenticate' or 'proceed' and its answer. */
   get waiting(): boolean {
     return this.#phase === 'waiting';
   }
@@ -83,8 +78,9 @@ export class Authorization {
     return this.#lines.length;
   }
 
+  /** To be called once. */
   greet(): Uint8Array {
-    return this.#policy.greeting;
+    return this.#login.greet();
   }
 
   /** Takes octets from the client; they are copied. Throws after the hand-over, where they would be lost. */
@@ -128,14 +124,25 @@ export class Authorization {
     if (this.#phase === 'ending' || this.#phase === 'ended') return;
     if (this.#phase !== 'handshake') throw new Error('secured without startTls');
     this.#tls = true;
-    this.#forgetLogin();
+    this.#login.secured(this.#offer);
     this.#phase = 'command';
   }
 
-  /** The answer to 'authenticate'. */
+  /** The answer to 'ask'. */
+  told(salted: ScramSalt): void {
+    if (this.#phase !== 'waiting') throw new Error('told without ask');
+    this.#verdict = this.#follow(this.#login.told(salted));
+  }
+
+  /** How a login came out. */
   settle(outcome: LoginOutcome): void {
     if (this.#phase !== 'waiting') throw new Error('settle without authenticate');
+    if (outcome.result === 'proved') {
+      this.#verdict = this.#follow(this.#login.proved(outcome.serverSignature));
+      return;
+    }
     this.#phase = 'command';
+    this.#login.forget();
     switch (outcome.result) {
       case 'accepted':
         this.#verdict = say(outcome.reply);
@@ -159,7 +166,7 @@ export class Authorization {
     if (taken === 'partial') return null;
     if (taken === 'overlong' || taken === 'forged') {
       // It may have been a USER: a PASS behind it must not go with the name before it.
-      this.#forgetLogin();
+      this.#login.forget();
       this.lastCommand = 'unknown';
       return this.#bad(taken === 'overlong' ? replies.LINE_TOO_LONG : replies.FORGED_LINE);
     }
@@ -170,11 +177,13 @@ export class Authorization {
   #run(name: CommandName): Effect {
     switch (name) {
       case 'USER':
-        return this.#userCommand();
+        return this.#follow(this.#login.user(commandArgument(this.#lines)));
       case 'PASS':
-        return this.#passCommand();
+        return this.#follow(this.#login.pass(commandArgument(this.#lines)));
+      case 'APOP':
+        return this.#follow(this.#login.apop((commandArgument(this.#lines) ?? '').trimEnd()));
       case 'AUTH':
-        return this.#authCommand();
+        return this.#follow(this.#login.auth((commandArgument(this.#lines) ?? '').trim()));
       case 'http':
         return this.#hangUp('http-request');
       case 'unknown':
@@ -190,7 +199,7 @@ export class Authorization {
   #runBare(name: 'CAPA' | 'STLS' | 'NOOP' | 'QUIT'): Effect {
     switch (name) {
       case 'CAPA':
-        return say(capaReply(this.#policy, this.#tls, this.#plaintextAllowed));
+        return say(this.#offer.capa);
       case 'STLS':
         return this.#stlsCommand();
       case 'NOOP':
@@ -201,60 +210,35 @@ export class Authorization {
     }
   }
 
-  #userCommand(): Effect {
-    this.#forgetLogin();
-    if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
-    const name = commandArgument(this.#lines) ?? '';
-    if (name === '') return this.#bad(replies.BAD_ARGUMENTS);
-    this.#user = name;
-    return SAY_USER_TAKEN;
-  }
-
-  #passCommand(): Effect {
-    if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
-    if (this.#user === null) return this.#bad(replies.USER_FIRST);
-    // RFC 1939 §7: spaces in it are part of the password, wherever they stand.
-    const password = commandArgument(this.#lines);
-    if (password === null) return this.#bad(replies.BAD_ARGUMENTS);
-    return this.#authenticate({ mechanism: 'USER', user: this.#user, password, authzid: '' });
-  }
-
-  /** RFC 5034 §4; alone it lists the mechanisms. */
-  #authCommand(): Effect {
-    if (!this.#passwordsAllowed()) return this.#bad(replies.TLS_NEEDED);
-    const argument = (commandArgument(this.#lines) ?? '').trim();
-    if (argument === '') return say(this.#policy.mechanismList);
-    const { exchange, step } = openExchange(argument, this.#policy.settings.mechanisms);
-    this.#exchange = exchange;
-    return this.#follow(step);
-  }
-
   #nextResponse(): Effect | null {
     const lines = this.#lines;
     const taken = lines.take(RESPONSE_LINE_LIMIT);
     if (taken === 'partial') return null;
-    if (taken === 'overlong') return this.#follow(RESPONSE_TOO_LONG);
-    return this.#follow(respond(this.#exchange!, lines.text(lines.lineStart, lines.lineEnd)));
+    const line = taken === 'overlong' ? null : lines.text(lines.lineStart, lines.lineEnd);
+    return this.#follow(this.#login.respond(line));
   }
 
-  #follow(step: SaslStep): Effect {
-    this.#phase = step.step === 'challenge' ? 'sasl' : 'command';
+  #follow(step: LoginStep): Effect {
+    this.#phase = 'command';
     switch (step.step) {
-      case 'challenge':
+      case 'reply':
         return say(step.octets);
+      case 'challenge':
+        this.#phase = 'sasl';
+        return say(step.octets);
+      case 'ask':
+        this.#phase = 'waiting';
+        return { do: 'ask', user: step.user };
       case 'credentials':
-        return this.#authenticate(step.credentials);
+        this.#phase = 'waiting';
+        this.attempts++;
+        return { do: 'authenticate', credentials: step.credentials };
+      case 'proceed':
+        this.#phase = 'waiting';
+        return PROCEED;
       case 'refused':
-        this.#forgetLogin();
         return this.#bad(step.reply);
     }
-  }
-
-  #authenticate(credentials: Credentials): Effect {
-    this.#forgetLogin();
-    this.#phase = 'waiting';
-    this.attempts++;
-    return { do: 'authenticate', credentials };
   }
 
   #stlsCommand(): Effect {
@@ -265,13 +249,8 @@ export class Authorization {
     return say(replies.BEGIN_TLS);
   }
 
-  #passwordsAllowed(): boolean {
-    return this.#tls || this.#plaintextAllowed;
-  }
-
-  #forgetLogin(): void {
-    this.#user = null;
-    this.#exchange = null;
+  get #offer(): Offer {
+    return this.#policy.offers[this.#tls ? 'tls' : this.#clearLogins];
   }
 
   /** Each -ERR that is not the answer to a login counts, whatever its cause: no loop of them goes on for ever. */
@@ -290,7 +269,7 @@ export class Authorization {
   #close(reason: CloseReason): void {
     this.#phase = 'ending';
     this.#closeReason = reason;
-    this.#forgetLogin();
+    this.#login.forget();
     this.#lines.clear();
   }
 }

@@ -1,6 +1,6 @@
+import { LOGIN_METHODS, type LoginMethod, type Mechanism, sendsPassword } from './credentials.ts';
 import { fitsInLine } from './line.ts';
 import { lineOf, multiLine, REPLY_LIMIT } from './reply.ts';
-import type { Mechanism } from './sasl.ts';
 
 /** What a site sets for the client's side of POP3. */
 export type PolicySettings = {
@@ -14,7 +14,7 @@ export type PolicySettings = {
   capabilities: readonly string[];
   /** Text of IMPLEMENTATION (RFC 2449 §6.9); null leaves it out. */
   implementation: string | null;
-  mechanisms: readonly Mechanism[];
+  methods: readonly LoginMethod[];
   /** STLS is offered on connections without TLS. */
   stls: boolean;
   /** Failed logins; the last one ends the connection. */
@@ -23,16 +23,24 @@ export type PolicySettings = {
   badCommands: number;
 };
 
+/** Which logins may come without TLS: none, those by a digest of the password, or any. */
+export type ClearLogins = 'none' | 'digests' | 'any';
+
+/** What a connection's state lets be announced and taken: the same for both (RFC 2449 §5, RFC 5034 §4). */
+export type Offer = {
+  readonly methods: ReadonlySet<LoginMethod>;
+  readonly mechanisms: readonly Mechanism[];
+  readonly capa: Uint8Array;
+  /** Reply to a bare AUTH. */
+  readonly mechanismList: Uint8Array;
+};
+
 /** The settings with every reply that depends on them made once; shared by all sessions of a listener. */
 export type AuthorizationPolicy = {
   readonly settings: PolicySettings;
   readonly greeting: Uint8Array;
-  /** Reply to a bare AUTH (RFC 5034 §4). */
-  readonly mechanismList: Uint8Array;
-  /** CAPA on TLS, without TLS where plaintext passwords are allowed, and where they are not. */
-  readonly capaOnTls: Uint8Array;
-  readonly capaInClear: Uint8Array;
-  readonly capaBeforeTls: Uint8Array;
+  /** On TLS, and without it by what may come without. */
+  readonly offers: Readonly<Record<'tls' | ClearLogins, Offer>>;
 };
 
 /** Tags that depend on the connection's state. */
@@ -42,40 +50,57 @@ const CAPABILITY_LIMIT = 512;
 /** RFC 2449 §3: a capability tag and its parameters are printable US-ASCII. */
 const PRINTABLE = /^[\x21-\x7e]+( [\x21-\x7e]+)*$/;
 
+/** Room in the greeting for the timestamp of APOP. */
+const TIMESTAMP_ROOM = 80;
+
 /** Throws an Error that says which setting cannot be said in POP3. */
 export function authorizationPolicy(settings: PolicySettings): AuthorizationPolicy {
-  const common = settings.capabilities.map((line) => capabilityLine(line));
-  const tail =
-    settings.implementation === null
-      ? []
-      : [capabilityLine(`IMPLEMENTATION ${settings.implementation}`, true)];
-  const login = ['USER'];
-  if (settings.mechanisms.length > 0) login.push(`SASL ${settings.mechanisms.join(' ')}`);
+  const announced = {
+    common: settings.capabilities.map((line) => capabilityLine(line)),
+    tail:
+      settings.implementation === null
+        ? []
+        : [capabilityLine(`IMPLEMENTATION ${settings.implementation}`, true)],
+  };
   const stls = settings.stls ? ['STLS'] : [];
-  const capa = (lines: string[]) => multiLine('+OK Capability list follows', [...common, ...lines, ...tail]);
+  const all = LOGIN_METHODS.filter((method) => settings.methods.includes(method));
+  const digests = all.filter((method) => !sendsPassword(method));
   return {
     settings,
-    greeting: greeting(settings.banner),
-    mechanismList: multiLine('+OK Mechanisms follow', settings.mechanisms),
-    capaOnTls: capa(login),
-    capaInClear: capa([...stls, ...login]),
-    capaBeforeTls: capa(stls),
+    greeting: greeting(settings.banner, settings.methods.includes('APOP') ? TIMESTAMP_ROOM : 0),
+    offers: {
+      tls: offer(announced, [], all),
+      any: offer(announced, stls, all),
+      digests: offer(announced, stls, digests),
+      none: offer(announced, stls, []),
+    },
   };
 }
 
-/** The CAPA that is true now (RFC 2449 §5): nothing is announced that would be refused. */
-export function capaReply(policy: AuthorizationPolicy, tls: boolean, plaintextAllowed: boolean): Uint8Array {
-  if (tls) return policy.capaOnTls;
-  return plaintextAllowed ? policy.capaInClear : policy.capaBeforeTls;
+function offer(
+  { common, tail }: { common: string[]; tail: string[] },
+  stls: string[],
+  methods: readonly LoginMethod[],
+): Offer {
+  const mechanisms = methods.filter((method) => method !== 'USER' && method !== 'APOP');
+  const login = methods.includes('USER') ? ['USER'] : [];
+  if (mechanisms.length > 0) login.push(`SASL ${mechanisms.join(' ')}`);
+  return {
+    methods: new Set(methods),
+    mechanisms,
+    capa: multiLine('+OK Capability list follows', [...common, ...stls, ...login, ...tail]),
+    mechanismList: multiLine('+OK Mechanisms follow', mechanisms),
+  };
 }
 
-function greeting(banner: string): Uint8Array {
+function greeting(banner: string, room: number): Uint8Array {
   if (!fitsInLine(banner)) throw new Error('banner: NUL, CR, LF or a character that is no octet');
   // RFC 1939 §7: a client takes a msg-id in the greeting as the offer of APOP.
   if (/<[^>]*@[^>]*>/.test(banner)) throw new Error('banner: <…@…> would offer APOP');
   if (banner.startsWith('[')) throw new Error('banner: a leading [ would be read as a response code');
   const line = lineOf(banner === '' ? '+OK' : `+OK ${banner}`);
-  if (line.length > REPLY_LIMIT) throw new Error(`banner: longer than ${REPLY_LIMIT} octets`);
+  const limit = REPLY_LIMIT - room;
+  if (line.length > limit) throw new Error(`banner: longer than ${limit} octets`);
   return line;
 }
 

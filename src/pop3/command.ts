@@ -3,9 +3,19 @@ import { RESPONSE_LINE_LIMIT } from './sasl.ts';
 
 /**
  * The commands known in AUTHORIZATION. 'http' stands for a request of a browser or scanner. A command that comes
- * later (APOP, LANG, UTF8) needs its name here, its case in `fourLetters`, and its handler in authorization.ts.
+ * later (LANG, UTF8) needs its name here, its case in `fourLetters`, and its handler in authorization.ts.
  */
-export type CommandName = 'CAPA' | 'USER' | 'PASS' | 'AUTH' | 'STLS' | 'NOOP' | 'QUIT' | 'http' | 'unknown';
+export type CommandName =
+  | 'CAPA'
+  | 'USER'
+  | 'PASS'
+  | 'APOP'
+  | 'AUTH'
+  | 'STLS'
+  | 'NOOP'
+  | 'QUIT'
+  | 'http'
+  | 'unknown';
 
 /** RFC 1939 §3: keywords have three or four letters; those known here have four. */
 const KEYWORD_LENGTH = 4;
@@ -66,6 +76,8 @@ function fourLetters(packed: number): CommandName | null {
       return 'USER';
     case PASS:
       return 'PASS';
+    case APOP:
+      return 'APOP';
     case AUTH:
       return 'AUTH';
     case STLS:
@@ -93,6 +105,7 @@ function packed(keyword: string): number {
 const CAPA = packed('CAPA');
 const USER = packed('USER');
 const PASS = packed('PASS');
+const APOP = packed('APOP');
 const AUTH = packed('AUTH');
 const STLS = packed('STLS');
 const NOOP = packed('NOOP');

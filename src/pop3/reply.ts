@@ -27,6 +27,11 @@ export const BYE = lineOf('+OK Bye');
 
 /** RFC 5034 §4: the space stays where the challenge is empty. */
 export const EMPTY_CHALLENGE = lineOf('+ ');
+/** RFC 1939 §7: an msg-id behind the banner offers APOP. */
+export function greetingWith(banner: string, timestamp: string): Uint8Array {
+  return lineOf(banner === '' ? `+OK ${timestamp}` : `+OK ${banner} ${timestamp}`);
+}
+
 /** "Username:" and "Password:" in base64, as clients of AUTH LOGIN look for them. */
 export const LOGIN_USERNAME = lineOf('+ VXNlcm5hbWU6');
 export const LOGIN_PASSWORD = lineOf('+ UGFzc3dvcmQ6');
@@ -49,14 +54,14 @@ export const USER_FIRST = lineOf('-ERR Send USER first');
 export const TLS_ACTIVE = lineOf('-ERR TLS is active already');
 export const OCTETS_BEHIND_STLS = lineOf('-ERR Wait for the reply to STLS');
 /** No response code: [AUTH] would cost the client its saved password, which is as good as before. */
-/** Without a response code (RFC 3206): [AUTH] would make clients throw the password away, and the site is in order. */
-export const CERTIFICATE_MISSING = lineOf('-ERR A client certificate is needed here');
-export const CERTIFICATE_REFUSED = lineOf('-ERR The client certificate is not accepted');
 export const TLS_NEEDED = lineOf('-ERR Log in over TLS only');
 export const UNKNOWN_MECHANISM = lineOf('-ERR Unknown mechanism');
 export const BAD_BASE64 = lineOf('-ERR Bad base64');
 export const AUTH_CANCELLED = lineOf('-ERR Authentication cancelled');
 export const MALFORMED_RESPONSE = lineOf('-ERR Malformed response');
+export const CHANNEL_BINDING = lineOf('-ERR Channel binding is not offered');
+/** One challenge for one attempt: the next comes with the next greeting. */
+export const TIMESTAMP_USED = lineOf('-ERR Reconnect for another APOP');
 
 /** For the session, which alone knows of clocks and shutdowns. Only before login. */
 export const TIMED_OUT = lineOf('-ERR Timed out');

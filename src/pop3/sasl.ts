@@ -1,68 +1,50 @@
+import { decodeBase64 } from './base64.ts';
+import { type Mechanism, nameAndDigest } from './credentials.ts';
 import { fitsInLine } from './line.ts';
 import {
   AUTH_CANCELLED,
-  BAD_ARGUMENTS,
   BAD_BASE64,
   EMPTY_CHALLENGE,
-  LINE_TOO_LONG,
   LOGIN_PASSWORD,
   LOGIN_USERNAME,
-  MALFORMED_RESPONSE,
   UNKNOWN_MECHANISM,
 } from './reply.ts';
-
-/** What a client offered to log in with. Octet strings (latin1). */
-export type Credentials = {
-  mechanism: 'USER' | 'PLAIN' | 'LOGIN';
-  /** The authcid: teapop's login name, user and domain together. */
-  user: string;
-  password: string;
-  /** '' where none was given. */
-  authzid: string;
-};
-
-/** The SASL mechanisms spoken. A new one needs its name here and its exchange in `openExchange`. */
-export type Mechanism = 'PLAIN' | 'LOGIN';
-
-export type SaslStep =
-  | { step: 'challenge'; octets: Uint8Array }
-  | { step: 'credentials'; credentials: Credentials }
-  /** No login comes of it; the exchange is over, the session goes on. */
-  | { step: 'refused'; reply: Uint8Array };
-
-/** One authentication exchange, seen from the server. Responses are decoded octet strings. */
-export interface SaslExchange {
-  /** The client sent no initial response. */
-  begin(): SaslStep;
-  respond(response: string): SaslStep;
-}
+import {
+  challenge,
+  MALFORMED,
+  RESPONSE_TOO_LONG,
+  type SaslExchange,
+  type SaslStep,
+  WRONG_ARGUMENTS,
+} from './sasl-step.ts';
+import { ScramExchange } from './scram.ts';
 
 /** A response in base64: the largest that any mechanism was known to need (RFC 4954 §4). */
 export const RESPONSE_LIMIT = 12_288;
 /** The same on a line of its own. */
 export const RESPONSE_LINE_LIMIT = RESPONSE_LIMIT + '\r\n'.length;
 
-export const RESPONSE_TOO_LONG: SaslStep = { step: 'refused', reply: LINE_TOO_LONG };
 const NOT_OFFERED: SaslStep = { step: 'refused', reply: UNKNOWN_MECHANISM };
-const TOO_MANY_WORDS: SaslStep = { step: 'refused', reply: BAD_ARGUMENTS };
 const CANCELLED: SaslStep = { step: 'refused', reply: AUTH_CANCELLED };
 const NOT_BASE64: SaslStep = { step: 'refused', reply: BAD_BASE64 };
-/** Not what the mechanism asks for, or NUL, CR or LF in a field. */
-const MALFORMED: SaslStep = { step: 'refused', reply: MALFORMED_RESPONSE };
 const ASK_PLAIN: SaslStep = { step: 'challenge', octets: EMPTY_CHALLENGE };
 const ASK_USERNAME: SaslStep = { step: 'challenge', octets: LOGIN_USERNAME };
 const ASK_PASSWORD: SaslStep = { step: 'challenge', octets: LOGIN_PASSWORD };
 
-/** Opens the exchange that AUTH's argument asks for: a mechanism, and perhaps an initial response (RFC 5034 §4). */
+/**
+ * Opens the exchange that AUTH's argument asks for: a mechanism, and perhaps an initial response (RFC 5034 §4).
+ * @param unique see LoginDialogue
+ */
 export function openExchange(
   argument: string,
   offered: readonly Mechanism[],
+  unique: () => string,
 ): { exchange: SaslExchange | null; step: SaslStep } {
   const [word, response, ...more] = argument.split(' ');
   const mechanism = offered.find((name) => name === word!.toUpperCase());
   if (mechanism === undefined) return { exchange: null, step: NOT_OFFERED };
-  if (more.length > 0) return { exchange: null, step: TOO_MANY_WORDS };
-  const exchange = mechanism === 'PLAIN' ? PLAIN : new LoginExchange();
+  if (more.length > 0) return { exchange: null, step: WRONG_ARGUMENTS };
+  const exchange = newExchange(mechanism, unique);
   if (response === undefined) return { exchange, step: exchange.begin() };
   return { exchange, step: respond(exchange, response === '=' ? '' : response) };
 }
@@ -73,6 +55,19 @@ export function respond(exchange: SaslExchange, encoded: string): SaslStep {
   if (encoded.length > RESPONSE_LIMIT) return RESPONSE_TOO_LONG;
   const response = decodeBase64(encoded);
   return response === null ? NOT_BASE64 : exchange.respond(response);
+}
+
+function newExchange(mechanism: Mechanism, unique: () => string): SaslExchange {
+  switch (mechanism) {
+    case 'PLAIN':
+      return PLAIN;
+    case 'LOGIN':
+      return new LoginExchange();
+    case 'CRAM-MD5':
+      return new CramExchange(unique);
+    case 'SCRAM-SHA-256':
+      return new ScramExchange(unique);
+  }
 }
 
 /** RFC 4616: authzid NUL authcid NUL password in one message. Keeps nothing, so one object serves all. */
@@ -107,16 +102,41 @@ class LoginExchange implements SaslExchange {
   }
 }
 
-function credentials(mechanism: Mechanism, user: string, password: string, authzid: string): SaslStep {
+function credentials(
+  mechanism: 'PLAIN' | 'LOGIN',
+  user: string,
+  password: string,
+  authzid: string,
+): SaslStep {
   if (user === '' || !fitsInLine(user) || !fitsInLine(password) || !fitsInLine(authzid)) return MALFORMED;
   return { step: 'credentials', credentials: { mechanism, user, password, authzid } };
 }
 
-/**
- * Strict base64 (RFC 4648 §3.3, §3.5): null for a foreign character, missing padding or stray bits. The runtime's
- * decoder is lax, so what it read is written again and compared.
- */
-export function decodeBase64(text: string): string | null {
-  const octets = Buffer.from(text, 'base64');
-  return octets.toString('base64') === text ? octets.toString('latin1') : null;
+/** RFC 2195: a challenge that looks like an msg-id, answered by the name and a digest. */
+class CramExchange implements SaslExchange {
+  readonly #unique: () => string;
+  #challenge: string | null = null;
+
+  constructor(unique: () => string) {
+    this.#unique = unique;
+  }
+
+  begin(): SaslStep {
+    this.#challenge = messageId(this.#unique());
+    return challenge(this.#challenge);
+  }
+
+  respond(response: string): SaslStep {
+    const answer = nameAndDigest(response);
+    // RFC 5034 §4: no initial response can answer a challenge that was not made yet.
+    if (this.#challenge === null || answer === null || !fitsInLine(answer.user)) return MALFORMED;
+    const { user, digest } = answer;
+    const credentials = { mechanism: 'CRAM-MD5', user, authzid: '', digest } as const;
+    return { step: 'credentials', credentials: { ...credentials, challenge: this.#challenge } };
+  }
+}
+
+/** An msg-id as RFC 5322 §3.6.4 has it, which clients that check the timestamp of APOP want (CVE-2007-1558). */
+export function messageId(unique: string): string {
+  return `<${unique}@teapop-proxy>`;
 }

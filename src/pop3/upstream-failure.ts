@@ -32,10 +32,13 @@ export type UpstreamFailure =
 /** Who decides whether the password is right: the proxy's own tables, or the mailstore (passwd entries). */
 export type Checker = 'proxy' | 'upstream';
 
-const REJECTED: LoginOutcome = { result: 'rejected' };
+/** How a login comes out that is not accepted. */
+export type RefusedOutcome = Extract<LoginOutcome, { result: 'rejected' | 'unavailable' }>;
+
+const REJECTED: RefusedOutcome = { result: 'rejected' };
 
 /** What the client hears of a failure. */
-export function outcomeOf(failure: UpstreamFailure, checker: Checker): LoginOutcome {
+export function outcomeOf(failure: UpstreamFailure, checker: Checker): RefusedOutcome {
   switch (failure) {
     case 'user-refused':
     case 'login-refused':
@@ -64,6 +67,6 @@ export function outcomeOf(failure: UpstreamFailure, checker: Checker): LoginOutc
   }
 }
 
-function unavailable(code: UnavailableCode): LoginOutcome {
+function unavailable(code: UnavailableCode): RefusedOutcome {
   return { result: 'unavailable', code };
 }

@@ -1,6 +1,6 @@
 import type { Metrics } from '../ops/metrics.ts';
 import type { RefusalReason } from '../ops/outcome.ts';
-import type { AuthorizationPolicy } from '../pop3/capability.ts';
+import type { AuthorizationPolicy, ClearLogins } from '../pop3/capability.ts';
 import { SHUTTING_DOWN, TOO_MANY_CONNECTIONS } from '../pop3/reply.ts';
 import type {
   Connection,
@@ -35,9 +35,8 @@ export type ListenerPolicy = {
   tls: 'off' | 'starttls' | 'implicit';
   /** The certificates in use now: a reload changes the answer. Called only where there is TLS. */
   serverTls(): ServerTls;
-  /** Nobody gets in without a client certificate of the authorities that `serverTls` has. */
-  certificateRequired: boolean;
-  plaintextAllowed(clientAddress: string): boolean;
+  /** Which logins may come without TLS. */
+  clearLogins(clientAddress: string): ClearLogins;
   /** Null where connections come from clients themselves. */
   proxyProtocol: ProxyProtocol | null;
   authorization: AuthorizationPolicy;
@@ -47,6 +46,8 @@ export type ListenerPolicy = {
 export type ProxyServices = LoginServices & {
   metrics: Metrics;
   limits: Limits;
+  /** An unguessable text of hex digits, at each call another one, for challenges and nonces. */
+  unique(): string;
   /** For upstream connections; null where it is off. */
   keepAlive: KeepAlive | null;
 };

@@ -1,13 +1,14 @@
-import type { Account, Authenticator, Decision, Timings } from '../auth/authenticator.ts';
+import type { Account, Authenticator, Decision } from '../auth/authenticator.ts';
 import type { Log } from '../ops/log.ts';
 import type { LoginReason } from '../ops/outcome.ts';
+import type { Credentials } from '../pop3/credentials.ts';
 import type { LoginOutcome } from '../pop3/effect.ts';
-import type { Credentials } from '../pop3/sasl.ts';
 import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
 import type { OpenFailure } from './dialogue.ts';
-import { type OpenResult, type OpenTimes, UpstreamOpening, type UpstreamServices } from './opening.ts';
+import { type LoginFacts, newFacts } from './login-facts.ts';
+import { type OpenResult, UpstreamOpening, type UpstreamServices } from './opening.ts';
 import { writeHeader } from './proxy-header-writer.ts';
 import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
 import type { Seldom } from './seldom.ts';
@@ -27,27 +28,23 @@ export type LoginServices = UpstreamServices & {
 
 /** How a login came out: what the client is told, what is counted, and the upstream session where there is one. */
 export type LoginEnd = {
-  outcome: LoginOutcome;
+  outcome: FinalOutcome;
   reason: LoginReason;
   upstream: OpenedUpstream | null;
 };
 export type OpenedUpstream = { connection: Connection; rest: Uint8Array };
-
-/** What is known of a login while it runs and after; read by the session's report. No password outlives the login in it. */
-export type LoginFacts = {
-  user: string;
-  timings: Timings;
-  account: Account | null;
-  upstream: Upstream | null;
-  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null; notice: NoticeResult }) | null;
-};
+type FinalOutcome = Exclude<LoginOutcome, { result: 'proved' }>;
 
 export type LoginEvents = {
   /** The password has been accepted, the mailstore is asked. */
   connecting(): void;
+  /** The client's proof is right, and it waits for the server's: `proceed` goes on. */
+  proved(serverSignature: string): void;
   /** Called once, unless the login is cancelled first. */
   ended(end: LoginEnd): void;
 };
+
+const NO_NAME = outcomeOfDecision('no-local-user');
 
 /** One login: decided by the tables, then opened at the mailstore. */
 export class Login {
@@ -57,8 +54,10 @@ export class Login {
   readonly #client: SessionClient;
   readonly #events: LoginEvents;
   readonly #startedAt = performance.now();
-  readonly #delay = new Deadline(() => this.#finish({ result: 'rejected' }, this.#reason));
-  #reason: LoginReason = 'none';
+  readonly #delay = new Deadline(() => this.#finish(this.#late.outcome, this.#late.reason));
+  /** The answer that waits for its time. */
+  #late: Pick<LoginEnd, 'outcome' | 'reason'> = { outcome: { result: 'rejected' }, reason: 'none' };
+  #account: Account | null = null;
   #opening: UpstreamOpening | null = null;
   readonly #abort = new AbortController();
 
@@ -67,14 +66,13 @@ export class Login {
     this.#credentials = credentials;
     this.#client = client;
     this.#events = events;
-    this.facts = {
-      user: credentials.user,
-      timings: { lookup: 0, verify: 0 },
-      account: null,
-      upstream: null,
-      opened: null,
-    };
+    this.facts = newFacts(credentials);
     this.#decide(client.local.address);
+  }
+
+  /** Goes on behind `proved`. */
+  proceed(): void {
+    this.#open(this.#account!);
   }
 
   /** The client is gone: nothing more is asked of anybody. */
@@ -104,10 +102,14 @@ export class Login {
         this.#reject(decision.reason);
         break;
       case 'unavailable':
-        this.#finish(outcomeOfDecision(decision.reason), decision.reason);
+        // Which is so only where the password was right.
+        if (decision.reason === 'no-local-user') this.#refuse(NO_NAME, decision.reason);
+        else this.#finish(outcomeOfDecision(decision.reason), decision.reason);
         break;
       case 'accepted':
-        this.#open(decision.account);
+        this.#account = decision.account;
+        if (decision.serverSignature === undefined) this.#open(decision.account);
+        else this.#events.proved(decision.serverSignature);
         break;
     }
   }
@@ -116,14 +118,18 @@ export class Login {
     const upstream = this.#services.upstreamOf(account.domain);
     if (couldNameMaster(upstream, account.localUser)) {
       if (account.upstreamChecks) this.#reject('unknown-user');
-      else this.#finish(outcomeOfDecision('no-local-user'), 'no-local-user');
+      else this.#refuse(NO_NAME, 'no-local-user');
+      return;
+    }
+    const password = 'password' in this.#credentials ? this.#credentials.password : null;
+    const plan = loginPlan(upstream, account.localUser, password, account.upstreamChecks);
+    if (plan === null) {
+      this.#refuse({ result: 'unavailable', code: 'SYS/PERM' }, 'password-needed');
       return;
     }
     this.facts.account = account;
     this.facts.upstream = upstream;
     this.#events.connecting();
-    const { password } = this.#credentials;
-    const plan = loginPlan(upstream, account.localUser, password, account.upstreamChecks);
     const { remote, session } = this.#client;
     if (upstream.xclient) plan.client = { ...remote, session };
     const { proxyProtocol } = upstream;
@@ -145,8 +151,7 @@ export class Login {
     }
     const { outcome, reason } = outcomeOfOpening(result.failure, upstreamChecks);
     if (outcome.result !== 'rejected') this.#warn(result.failure, result);
-    if (outcome.result === 'rejected') this.#reject(reason);
-    else this.#finish(outcome, reason);
+    this.#refuse(outcome, reason);
   }
 
   /** The site's fault, not the user's: the operator is told in full, the client only that it is so. */
@@ -177,15 +182,22 @@ export class Login {
     });
   }
 
-  /** Every refused login is answered at the same time after it began, whatever the cause. */
   #reject(reason: LoginReason): void {
-    this.#reason = reason;
-    const left = this.#startedAt + this.#services.failureDelayMs - performance.now();
-    if (left > 0) this.#services.wheel.set(this.#delay, left);
-    else this.#finish({ result: 'rejected' }, reason);
+    this.#refuse({ result: 'rejected' }, reason);
   }
 
-  #finish(outcome: LoginOutcome, reason: LoginReason, upstream: OpenedUpstream | null = null): void {
+  /**
+   * Every login that fails by its password, or with the right one, is answered at the same time after it began,
+   * whatever the cause. (Its words tell the two apart, as they must: RFC 3206.)
+   */
+  #refuse(outcome: FinalOutcome, reason: LoginReason): void {
+    this.#late = { outcome, reason };
+    const left = this.#startedAt + this.#services.failureDelayMs - performance.now();
+    if (left > 0) this.#services.wheel.set(this.#delay, left);
+    else this.#finish(outcome, reason);
+  }
+
+  #finish(outcome: FinalOutcome, reason: LoginReason, upstream: OpenedUpstream | null = null): void {
     this.#events.ended({ outcome, reason, upstream });
   }
 }

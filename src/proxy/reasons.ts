@@ -1,7 +1,7 @@
 import type { UnavailableReason } from '../auth/authenticator.ts';
 import type { UpstreamFailure as CountedFailure, EndReason, LoginReason } from '../ops/outcome.ts';
-import type { CloseReason, LoginOutcome } from '../pop3/effect.ts';
-import { outcomeOf } from '../pop3/upstream-failure.ts';
+import type { CloseReason } from '../pop3/effect.ts';
+import { outcomeOf, type RefusedOutcome } from '../pop3/upstream-failure.ts';
 import type { ConnectFailure, OpenFailure } from './dialogue.ts';
 import type { RelayEnd } from './relay.ts';
 
@@ -44,7 +44,7 @@ export function endOfRelay(how: RelayEnd): EndReason {
 }
 
 /** What the client hears of a login that its tables could not decide. */
-export function outcomeOfDecision(reason: UnavailableReason): LoginOutcome {
+export function outcomeOfDecision(reason: UnavailableReason): RefusedOutcome {
   // RFC 3206 §3: a rule of the site's that makes no name is not mended by another try.
   return { result: 'unavailable', code: reason === 'no-local-user' ? 'SYS/PERM' : 'SYS/TEMP' };
 }
@@ -53,7 +53,7 @@ export function outcomeOfDecision(reason: UnavailableReason): LoginOutcome {
 export function outcomeOfOpening(
   failure: OpenFailure,
   upstreamChecks: boolean,
-): { outcome: LoginOutcome; reason: LoginReason } {
+): { outcome: RefusedOutcome; reason: LoginReason } {
   if (isConnectFailure(failure)) {
     return { outcome: { result: 'unavailable', code: 'SYS/TEMP' }, reason: reasonOf(failure) };
   }
@@ -120,12 +120,6 @@ export function countedFailure(failure: OpenFailure): CountedFailure {
     case 'closed':
       return 'closed';
   }
-}
-
-/** Whether a mailstore may be away, or be another when it is back; that it refuses a login says nothing of it. */
-export function mayBeAway(failure: OpenFailure): boolean {
-  if (failure === 'greeting-refused') return true;
-  return failure !== 'cannot-express' && countedFailure(failure) !== 'login-refused';
 }
 
 const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {

@@ -1,11 +1,12 @@
-import type { Log, LoggedCertificate, SessionRecord } from '../ops/log.ts';
+import type { Log, SessionRecord } from '../ops/log.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { EndReason, LoginReason, LoginResult } from '../ops/outcome.ts';
 import type { Phase } from '../ops/phase.ts';
 import type { CommandName } from '../pop3/command.ts';
 import type { Connection, Ends, TlsSession } from '../transport/transport.ts';
 import type { Introduced } from './introduction.ts';
-import type { LoginEnd, LoginFacts } from './login.ts';
+import type { LoginEnd } from './login.ts';
+import type { LoginFacts } from './login-facts.ts';
 import { countedFailure } from './reasons.ts';
 
 /** Whose a session is: both ends as the client sees them, and the session's name in the log. */
@@ -67,11 +68,9 @@ export class SessionReport {
     this.#phase = phase;
   }
 
-  /** @param refused why the session ends all the same: the client's certificate */
-  secured(refused: EndReason | null): void {
+  secured(): void {
     this.#tls = this.#connection.tls;
-    if (refused === null) this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
-    else this.#metrics.handshake(this.#listener, null, 'certificate');
+    this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
   }
 
   handshakeFailed(end: 'handshake-failed' | 'handshake-timeout' | 'client-lost'): void {
@@ -154,6 +153,7 @@ export class SessionReport {
       local,
       via: this.#via,
       login: facts?.user ?? null,
+      mechanism: facts?.mechanism ?? null,
       localUser: facts?.account?.localUser ?? null,
       upstream: facts?.upstream
         ? {
@@ -162,7 +162,7 @@ export class SessionReport {
             port: facts.upstream.port,
           }
         : null,
-      tls: this.#tls && { ...this.#tls, certificate: loggedCertificate(this.#tls) },
+      tls: this.#tls,
       result: this.#result,
       reason: this.#reason,
       end: this.end ?? 'internal',
@@ -178,17 +178,6 @@ export class SessionReport {
       octets: { toClient: connection.octetsOut, toUpstream: connection.octetsIn },
     };
   }
-}
-
-/** What the log tells of a client's certificate, believed or not. */
-function loggedCertificate({ peer, distrusted }: TlsSession): LoggedCertificate | null {
-  const shown = peer ?? distrusted?.certificate ?? null;
-  if (shown === null && distrusted === null) return null;
-  return {
-    name: shown?.commonName ?? null,
-    fingerprint: shown?.fingerprint256 ?? null,
-    fault: distrusted?.reason ?? null,
-  };
 }
 
 /** Unique over restarts and proxies that write to one log: when the process began, at random, and a count. */

@@ -2,18 +2,16 @@ import type { EndReason } from '../ops/outcome.ts';
 import { Authorization, BUFFERED_LIMIT } from '../pop3/authorization.ts';
 import type { Effect } from '../pop3/effect.ts';
 import { SHUTTING_DOWN, TIMED_OUT } from '../pop3/reply.ts';
-import type { Credentials } from '../pop3/sasl.ts';
 import type { Connection, TransportError } from '../transport/transport.ts';
-import { certificateRefusal } from './client-certificate.ts';
 import { Deadline } from './deadlines.ts';
 import type { Introduced } from './introduction.ts';
 import { keepAliveLater } from './late-keepalive.ts';
 import type { ListenerPolicy, ProxyServices } from './listener.ts';
-import { Login, type LoginEnd, type OpenedUpstream } from './login.ts';
 import { Patience } from './patience.ts';
 import { endOfClose, endOfRelay } from './reasons.ts';
 import { Relay } from './relay.ts';
 import { SESSION_HANDLER } from './session-handler.ts';
+import { SessionLogin } from './session-login.ts';
 import { SessionReport } from './session-report.ts';
 
 /** How long a client may take to close its side after the proxy's last line. */
@@ -32,8 +30,7 @@ export class Session {
   readonly #report: SessionReport;
   readonly #deadline = new Deadline(() => this.guard(() => this.#expired()));
   readonly #patience: Patience;
-  #login: Login | null = null;
-  #upstream: OpenedUpstream | null = null;
+  readonly #login: SessionLogin;
   #relay: Relay | null = null;
   #keepAlive: Deadline | null = null;
   /** The client does not read its replies: nothing more is answered until it does. */
@@ -61,9 +58,12 @@ export class Session {
     this.#gone = gone;
     this.#patience = new Patience(services.limits, services.wheel.now);
     this.#report = new SessionReport(connection, listener.name, services, introduced);
-    this.#machine = new Authorization(listener.authorization, {
-      tls: listener.tls === 'implicit',
-      plaintextAllowed: listener.plaintextAllowed(connection.remoteAddress),
+    const tls = listener.tls === 'implicit';
+    const clearLogins = listener.clearLogins(connection.remoteAddress);
+    this.#machine = new Authorization(listener.authorization, { tls, clearLogins }, services.unique);
+    this.#login = new SessionLogin(services, this.#report, {
+      told: (salted) => this.guard(() => this.#answered(() => this.#machine.told(salted))),
+      settled: (outcome) => this.guard(() => this.#answered(() => this.#machine.settle(outcome))),
     });
     connection.context = this;
     connection.handler = SESSION_HANDLER;
@@ -117,12 +117,7 @@ export class Session {
 
   secured(): void {
     this.#patience.handshakeEnds(this.#services.wheel.now);
-    const refusal = certificateRefusal(this.#listener.certificateRequired, this.#connection.tls);
-    this.#report.secured(refusal?.end ?? null);
-    if (refusal !== null) {
-      this.#finish(refusal.end, refusal.farewell);
-      return;
-    }
+    this.#report.secured();
     if (this.#listener.tls !== 'implicit') this.#machine.secured();
     else this.#reply(this.#machine.greet());
     this.#arm();
@@ -139,7 +134,7 @@ export class Session {
     if (this.#patience.inHandshake && this.#report.end === null)
       this.#report.handshakeFailed(error?.kind === 'tls' ? 'handshake-failed' : 'client-lost');
     this.#report.end ??= error === null ? 'client-closed' : 'client-lost';
-    this.#abandonLogin();
+    this.#login.abandon();
     this.#over();
   }
 
@@ -154,7 +149,7 @@ export class Session {
       const effect = this.#machine.next();
       if (effect === null) {
         // Nothing is under way and nothing more can come.
-        if (this.#ended && this.#login === null) this.#finish('client-closed');
+        if (this.#ended && !this.#login.underWay) this.#finish('client-closed');
         return;
       }
       this.#patience.progress(this.#services.wheel.now);
@@ -164,7 +159,7 @@ export class Session {
 
   /** The hand-over waits for no reader: until the relay has it, nobody would hear what the mailstore sends. */
   get #runs(): boolean {
-    return !this.#closing && this.#relay === null && (!this.#blocked || this.#upstream !== null);
+    return !this.#closing && this.#relay === null && (!this.#blocked || this.#login.upstream !== null);
   }
 
   #perform(effect: Effect): void {
@@ -176,8 +171,14 @@ export class Session {
         this.#startTls();
         this.#arm();
         break;
+      case 'ask':
+        this.#login.ask(effect.user);
+        break;
       case 'authenticate':
-        this.#authenticate(effect.credentials);
+        this.#login.authenticate(effect.credentials);
+        break;
+      case 'proceed':
+        this.#login.proceed();
         break;
       case 'relay':
         this.#startRelay(effect.unread);
@@ -194,21 +195,9 @@ export class Session {
     this.#connection.pause();
   }
 
-  #authenticate(credentials: Credentials): void {
-    this.#report.enter('authenticating');
-    this.#login = new Login(this.#services, credentials, this.#report.client, {
-      connecting: () => this.#report.enter('connecting'),
-      ended: (end) => this.guard(() => this.#settle(end)),
-    });
-    this.#report.loginStarted(this.#login.facts);
-  }
-
-  #settle(end: LoginEnd): void {
-    this.#report.loginEnded(end);
-    this.#login = null;
-    this.#upstream = end.upstream;
-    if (end.upstream === null) this.#report.enter('authorization');
-    this.#machine.settle(end.outcome);
+  /** The machine gets what it waited for. */
+  #answered(answer: () => void): void {
+    answer();
     this.#connection.resume();
     this.#patience.progress(this.#services.wheel.now);
     this.#arm();
@@ -217,8 +206,7 @@ export class Session {
   }
 
   #startRelay(unread: Uint8Array): void {
-    const { connection, rest } = this.#upstream!;
-    this.#upstream = null;
+    const { connection, rest } = this.#login.handOver();
     this.#services.wheel.clear(this.#deadline);
     this.#keepAlive = keepAliveLater(this.#services, connection);
     this.#report.enter('transaction');
@@ -250,7 +238,7 @@ export class Session {
   /** Lines that came since have moved the limit; a login under way has deadlines of its own. */
   #expired(): void {
     if (this.#closing) this.#connection.destroy();
-    else if (this.#login !== null) this.#services.wheel.set(this.#deadline, this.#services.limits.lineMs);
+    else if (this.#login.underWay) this.#services.wheel.set(this.#deadline, this.#services.limits.lineMs);
     else if (this.#patience.end > this.#services.wheel.now) this.#arm();
     else if (this.#patience.inHandshake) {
       this.#report.handshakeFailed('handshake-timeout');
@@ -273,20 +261,11 @@ export class Session {
     if (this.#closing) return;
     this.#closing = true;
     this.#report.end ??= reason;
-    this.#abandonLogin();
+    this.#login.abandon();
     if (farewell !== null) this.#connection.write(farewell);
     this.#connection.end();
     this.#connection.resume();
     this.#services.wheel.set(this.#deadline, CLOSING_MS);
-  }
-
-  /** Never a QUIT to the mailstore: the client has not said one. */
-  #abandonLogin(): void {
-    if (this.#login !== null) this.#report.loginAbandoned();
-    this.#login?.cancel();
-    this.#login = null;
-    this.#upstream?.connection.destroy();
-    this.#upstream = null;
   }
 
   #over(): void {

@@ -24,32 +24,30 @@ export type Upstream = {
   proxyProtocol: 'v1' | 'v2' | null;
   /** Whether the mailstore is told of the client by XCLIENT, where it offers that. */
   xclient: boolean;
-  /** Whether all lines of a login go at once; auto: where the mailstore announces that it takes them so. */
-  pipelining: 'auto' | 'on' | 'off';
   /** One deadline over resolving, connect, TLS, greeting and login. */
   timeoutMs: number;
 };
 
 /**
- * What to say to the mailstore for this login.
+ * What to say to the mailstore for this login; null where it is to have the client's own password, and that is unknown.
+ * @param clientPassword null where the client has shown that it knows it without telling
  * @param upstreamChecks the table leaves the password to the mailstore: then it is always the client's own that
  *   is sent, whatever the upstream's mode; a master's would let anybody in
  */
 export function loginPlan(
   upstream: Upstream,
   localUser: string,
-  clientPassword: string,
+  clientPassword: string | null,
   upstreamChecks: boolean,
-): UpstreamPlan {
+): UpstreamPlan | null {
   const { tls, login } = upstream;
   const userpass = (user: string, password: string): UpstreamPlan => ({
     tls,
     login: { kind: 'userpass', user, password },
   });
-  if (upstreamChecks) return userpass(localUser, clientPassword);
+  if (upstreamChecks || login.mode === 'passthrough')
+    return clientPassword === null ? null : userpass(localUser, clientPassword);
   switch (login.mode) {
-    case 'passthrough':
-      return userpass(localUser, clientPassword);
     case 'master':
       return userpass(localUser + login.separator + login.user, login.password);
     case 'secret':

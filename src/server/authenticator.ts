@@ -1,36 +1,36 @@
 import { argon2Dummy } from '../auth/argon2.ts';
-import { createAuthenticator } from '../auth/authenticate.ts';
+import { type AuthenticatorOptions, createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { ExplainOptions } from '../auth/explain.ts';
-import type { LoginCache } from '../auth/login-cache.ts';
 import { createPasswords } from '../auth/scheme.ts';
+import { scramDummy } from '../auth/scram.ts';
+import { createScramSalts, type ScramSalts } from '../auth/scram-salts.ts';
 import { createSealer, readSealKey, type Sealer } from '../auth/seal.ts';
 import { createUpgrader, type UpgradeOutcome } from '../auth/upgrade.ts';
 import type { Verifier } from '../auth/verifier.ts';
+import { keepingOf, offersOf, serves } from '../config/mechanisms.ts';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../ops/log.ts';
 import { printableOctets } from '../ops/printable.ts';
 import { readAccounts } from '../tables/sources/accounts.ts';
 import type { TableStore } from '../tables/teapop/store.ts';
 
-/** Where hashes are computed, and what spares them. */
-export type Hashing = { verifier: Verifier; cache: LoginCache };
-
 /** Rejects with an Error that names the file that cannot be read. */
 export async function openAuthenticator(
   config: Config,
   store: TableStore,
-  { verifier, cache }: Hashing,
+  verifier: Verifier,
   log: Log,
 ): Promise<Authenticator> {
   const { argon2, upgrade } = config.passwords;
+  const rules = await decisionRules(config);
   const onOutcome = (outcome: UpgradeOutcome) => report(outcome, log);
   return createAuthenticator({
-    ...(await decisionRules(config)),
+    ...rules,
     store,
     verifier,
-    cache,
-    dummy: argon2Dummy(argon2),
+    dummy: dummyRule(config),
+    scram: await openScramSalts(config),
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),
     upgrader: createUpgrader({ store, verifier, params: argon2, methods: upgrade, onOutcome }),
   });
@@ -38,13 +38,24 @@ export async function openAuthenticator(
 
 /** What the config says of how a login is decided. Rejects with an Error that names the file that cannot be read. */
 export async function decisionRules(config: Config): Promise<Omit<ExplainOptions, 'store'>> {
-  const { dividers, accounts, domains, localUser } = config.tables;
+  const { tables } = config;
+  const { dividers, accounts, domains, localUser } = tables;
   return {
     dividers,
     accounts: accounts === 'any' ? undefined : await readAccounts(accounts),
     passwords: createPasswords({ sealer: await openSealer(config) }),
     localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
+    offers: (domain, mechanism) => serves(mechanism, offersOf(tables, domain)),
   };
+}
+
+/** What a wrong password costs in a domain, with the secrets as `sync` makes them. */
+function dummyRule({ tables, passwords }: Config): AuthenticatorOptions['dummy'] {
+  const usual = argon2Dummy(passwords.argon2);
+  const scram = scramDummy(passwords.scramIterations);
+  const keepsKeys = (domain: string) =>
+    tables.source === 'redis' && keepingOf(offersOf(tables, domain)) === 'scram';
+  return (password, domain) => (domain !== null && keepsKeys(domain) ? scram(password) : usual(password));
 }
 
 /** At debug: a hash that is not upgraded now is upgraded later, and nobody waits for it. */
@@ -57,4 +68,10 @@ function report({ result, userid, method, detail }: UpgradeOutcome, log: Log): v
 /** Null where no key is configured. */
 export async function openSealer({ passwords }: Config): Promise<Sealer | null> {
   return passwords.sealKeyFile === null ? null : createSealer(await readSealKey(passwords.sealKeyFile));
+}
+
+/** Null where no key is configured. */
+export async function openScramSalts({ passwords }: Config): Promise<ScramSalts | null> {
+  const { sealKeyFile, scramIterations } = passwords;
+  return sealKeyFile === null ? null : createScramSalts(await readSealKey(sealKeyFile), scramIterations);
 }

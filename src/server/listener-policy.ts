@@ -1,3 +1,4 @@
+import { methodsOf } from '../config/mechanisms.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import { type AuthorizationPolicy, authorizationPolicy } from '../pop3/capability.ts';
 import type { ProxyProtocol } from '../proxy/introduction.ts';
@@ -5,25 +6,21 @@ import type { ListenerPolicy } from '../proxy/listener.ts';
 import type { ListenerCertificates } from './certificates.ts';
 import { networkTest } from './networks.ts';
 
-/** @param known what all mailstores announce, as far as they have said; the same array until it changes */
+/** Announced before the login, so they must hold after it: every mailstore in use has them. */
+const CAPABILITIES = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'];
+
 export function listenerPolicy(
   listener: ListenerConfig,
   config: Config,
   certificates: ListenerCertificates,
-  known: () => readonly string[],
 ): ListenerPolicy {
-  const announced = authorization(listener, config, known);
   return {
     name: listener.name,
     tls: listener.tls,
     serverTls: () => certificates.of(listener.name),
-    certificateRequired: listener.clientCertificates?.require ?? false,
-    plaintextAllowed: plaintextRule(listener.plaintextAuth),
+    clearLogins: clearRule(listener),
     proxyProtocol: proxyProtocol(listener),
-    /** Asked by each session as it begins. */
-    get authorization() {
-      return announced();
-    },
+    authorization: authorization(listener, config),
   };
 }
 
@@ -31,38 +28,24 @@ function proxyProtocol({ proxyProtocol: config }: ListenerConfig): ProxyProtocol
   return config && { trusts: networkTest(config.from), timeoutMs: config.timeout };
 }
 
-/** @returns what is announced now; made anew when the mailstores' answers have changed it */
-function authorization(
-  listener: ListenerConfig,
-  config: Config,
-  known: () => readonly string[],
-): () => AuthorizationPolicy {
-  const { capabilities } = listener;
-  const lines = capabilities === 'auto' ? known : () => capabilities;
-  let policy = policyOf(listener, config, lines());
-  return () => {
-    if (policy.settings.capabilities !== lines()) policy = policyOf(listener, config, lines());
-    return policy;
-  };
-}
-
-function policyOf(
-  listener: ListenerConfig,
-  { limits }: Config,
-  capabilities: readonly string[],
-): AuthorizationPolicy {
+function authorization(listener: ListenerConfig, { limits, tables }: Config): AuthorizationPolicy {
   return authorizationPolicy({
     banner: 'POP3 ready',
-    capabilities,
+    capabilities: CAPABILITIES,
     implementation: 'teapop-proxy',
-    mechanisms: ['PLAIN', 'LOGIN'],
+    methods: methodsOf(listener.mechanisms, tables),
     stls: listener.tls === 'starttls',
     loginAttempts: limits.loginAttempts,
     badCommands: limits.badCommands,
   });
 }
 
-function plaintextRule(rule: ListenerConfig['plaintextAuth']): (address: string) => boolean {
+function clearRule({ plaintextAuth, digestAuth }: ListenerConfig): ListenerPolicy['clearLogins'] {
+  const [any, digests] = [clients(plaintextAuth), clients(digestAuth)];
+  return (address) => (any(address) ? 'any' : digests(address) ? 'digests' : 'none');
+}
+
+function clients(rule: ListenerConfig['plaintextAuth']): (address: string) => boolean {
   if (rule === 'always') return () => true;
   return rule === 'never' ? () => false : networkTest(rule);
 }

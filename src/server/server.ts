@@ -1,32 +1,31 @@
+import { randomBytes } from 'node:crypto';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createLoginCache } from '../auth/login-cache.ts';
-import { createVerifier } from '../auth/verifier.ts';
+import { createVerifier, type Verifier } from '../auth/verifier.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { type Admin, startAdmin } from '../ops/admin.ts';
 import { watchEventLoop } from '../ops/event-loop.ts';
 import type { Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
-import { KnownCapabilities } from '../proxy/capabilities.ts';
 import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
 import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
-import { type Hashing, openAuthenticator } from './authenticator.ts';
+import { openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
 import { openTables, type Tables } from './tables.ts';
-import { askedUpstreams, loadUpstreams, upstreamRule } from './upstreams.ts';
+import { loadUpstreams, upstreamRule } from './upstreams.ts';
 
 export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
 
 /** How long the last lines of the log may take to be written. */
 const FLUSH_MS = 2000;
 
-/** How long a start waits for the mailstores' capabilities: one that is well answers in milliseconds. */
-const FIRST_ANSWERS_MS = 1000;
+/** Of a challenge or nonce: nobody meets or guesses one of 2 ** 128. */
+const UNIQUE_OCTETS = 16;
 
 /** Where a listener listens in fact: the port that the system chose where the config says 0. */
 export type Bound = { name: string; address: string; port: number };
@@ -37,13 +36,12 @@ export type Bound = { name: string; address: string; port: number };
 export class Server {
   readonly #options: ServerOptions;
   readonly #wheel = new DeadlineWheel();
-  readonly #hashing: Hashing;
+  readonly #verifier: Verifier;
   readonly #metrics: Metrics;
   readonly #certificates: ListenerCertificates;
   readonly #unwatch: () => void;
   #state: 'starting' | 'serving' | 'draining' = 'starting';
   #tables: Tables | null = null;
-  #capabilities: KnownCapabilities | null = null;
   #sessions: SessionSet | null = null;
   #admin: Admin | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -52,8 +50,7 @@ export class Server {
   private constructor(options: ServerOptions) {
     const { config, transport, log } = options;
     this.#options = options;
-    const { passwords } = config;
-    this.#hashing = { verifier: createVerifier(passwords), cache: createLoginCache(passwords.cache) };
+    this.#verifier = createVerifier(config.passwords);
     this.#certificates = new ListenerCertificates(config, transport);
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
@@ -63,8 +60,7 @@ export class Server {
         tables: () => this.#tableState(),
         redisUp: () => this.#tables?.redisUp() ?? null,
         near: () => this.#tables?.near() ?? null,
-        verifyQueue: () => this.#hashing.verifier,
-        loginCache: () => this.#hashing.cache.state,
+        verifyQueue: () => this.#verifier,
         logLinesDropped: () => log.dropped,
       },
     });
@@ -96,7 +92,7 @@ export class Server {
   }
 
   /**
-   * Reads certificates and tables anew, and asks the mailstores what they announce. What cannot be read is logged and stays as it was; sessions go on. One
+   * Reads certificates and tables anew. What cannot be read is logged and stays as it was; sessions go on. One
    * reload after the other, so that what was read last is what serves. Never rejects.
    */
   reload(): Promise<void> {
@@ -106,7 +102,6 @@ export class Server {
 
   async #reload(): Promise<void> {
     const { log } = this.#options;
-    this.#capabilities?.ask();
     const parts = { certificates: () => this.#certificates.load(), tables: () => this.#tables!.reload() };
     for (const [part, load] of Object.entries(parts)) {
       try {
@@ -131,7 +126,7 @@ export class Server {
     await this.#release();
     log.event('info', 'stopped');
     // A reader of the log that stands still must not keep a stopped proxy alive.
-    await atMost(FLUSH_MS, log.flush());
+    await Promise.race([log.flush(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
   }
 
   /** Ends a drain: cuts off the sessions that are left. */
@@ -146,20 +141,19 @@ export class Server {
     }
     await this.#certificates.load();
     const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
-    const reach = { transport, wheel: this.#wheel, resolver: new Resolver(), log };
-    const capabilities = new KnownCapabilities(askedUpstreams(config, upstreams), reach);
-    this.#capabilities = capabilities;
-    const heard = capabilities.ask();
     this.#tables = await openTables(config, secrets, log);
     this.#sessions = new SessionSet({
-      ...reach,
-      capabilities,
-      authenticator: await openAuthenticator(config, this.#tables.store, this.#hashing, log),
+      transport,
+      wheel: this.#wheel,
+      resolver: new Resolver(),
+      authenticator: await openAuthenticator(config, this.#tables.store, this.#verifier, log),
       upstreamOf: upstreamRule(config, upstreams),
       failureDelayMs: config.limits.failureDelay,
       metrics: this.#metrics,
+      log,
       untold: new Seldom(),
       keepAlive: keepAliveOf(config),
+      unique: () => randomBytes(UNIQUE_OCTETS).toString('hex'),
       limits: {
         loginMs: config.limits.loginTime,
         lineMs: config.limits.lineTime,
@@ -168,8 +162,6 @@ export class Server {
         connections: config.limits.connections,
       },
     });
-    // The first clients shall hear what the later ones will; but no mailstore that is away holds up the start.
-    await atMost(FIRST_ANSWERS_MS, heard);
     for (const listener of config.listeners) await this.#listen(this.#sessions, listener);
     this.#state = 'serving';
   }
@@ -184,8 +176,7 @@ export class Server {
   }
 
   async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
-    const known = () => this.#capabilities!.common;
-    const policy = listenerPolicy(config, this.#options.config, this.#certificates, known);
+    const policy = listenerPolicy(config, this.#options.config, this.#certificates);
     const keepAlive = keepAliveOf(this.#options.config);
     const { address, port } = config;
     const listener = await sessions
@@ -223,21 +214,11 @@ export class Server {
 
   async #release(): Promise<void> {
     await this.#closeListeners();
-    this.#capabilities?.close();
     await this.#tables?.store.close();
     await this.#admin?.close();
     this.#unwatch();
     this.#wheel.stop();
   }
-}
-
-async function atMost(ms: number, coming: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([coming, late]);
-  clearTimeout(timer);
 }
 
 /** The config has milliseconds, the system takes whole seconds. */

@@ -68,6 +68,7 @@ function counted(more: Partial<AuthenticatorOptions> = {}) {
   const real = createPasswords({ sealer });
   const seen = { rows: [] as string[], dummies: 0, errors: [] as string[] };
   const passwords: Passwords = {
+    reveal: real.reveal,
     verify: (secret, password, context) => {
       seen.rows.push(secret);
       return real.verify(secret, password, context);

@@ -26,7 +26,8 @@ function ask(user: string, password: string | null = null, store: TableStore = t
   const passwords = createPasswords({ sealer: null });
   const localUserRule = (domain: string) => (domain === 'old.org' ? '{userid}.{domain}' : 'mailbox');
   const question = { user, password, localAddress: '192.0.2.9' };
-  return explain({ store, dividers: '@%', passwords, localUserRule }, question);
+  const offers = (_domain: string, mechanism: string) => mechanism !== 'SCRAM-SHA-256';
+  return explain({ store, dividers: '@%', passwords, localUserRule, offers }, question);
 }
 
 const verdictOf = async (user: string, password: string | null = null) => (await ask(user, password)).verdict;
@@ -46,7 +47,7 @@ test('each entry that was considered, the one that decides, and each row with wh
     ],
   );
   assert.deepEqual([entry?.line, reason, asking?.userid], [2, null, 'john']);
-  const plain = { scheme: 'plain', better: false, problem: null };
+  const plain = { scheme: 'plain', better: false, mechanisms: ['APOP', 'CRAM-MD5'], problem: null };
   assert.deepEqual(rows, [
     { line: 1, mailbox: 'johnacme', path: '/m/j/johnacme', localUser: 'johnacme', ...plain },
     {

@@ -54,6 +54,7 @@ function site({ rows, type, ...options }: Setup) {
   };
   const real = createPasswords({ sealer: null });
   const passwords: Passwords = {
+    reveal: real.reveal,
     verify: (secret, ...rest) => {
       computed.push(secret);
       return real.verify(secret, ...rest);

@@ -96,15 +96,8 @@ test('a domain is given once, letter case aside, and keeps its place in errors',
   assert.equal(config.tables.domains.get('constructor'), undefined);
   const error = onlyError(withRest('tables:\n  domains:\n    ACME.com: {}\n    acme.COM: {}\n'));
   assert.equal(brief(error), '6:15 tables.domains["acme.COM"] a domain given twice');
-  const apop = onlyError(withRest('tables:\n  domains:\n    ACME.com: { apop: true }\n'));
-  assert.equal(brief(apop), '5:23 tables.domains["ACME.com"].apop APOP for acme.com needs a key');
-});
-
-test('APOP needs the key that seals', () => {
-  const [error, hint] = only('tables: { domains: { acme.com: { apop: true } } }\n');
-  assert.equal(error, 'tables.domains["acme.com"].apop: APOP for acme.com needs a key');
-  assert.match(hint ?? '', /passwords\.seal_key_file/);
-  good(withRest('tables: { domains: { acme.com: { apop: true } } }\npasswords: { seal_key_file: /key }\n'));
+  const elsewhere = onlyError(withRest('tables:\n  domains:\n    ACME.com: { upstream: b }\n'));
+  assert.equal(brief(elsewhere), '5:27 tables.domains["ACME.com"].upstream no upstream has this name');
 });
 
 test('a login has one source of its password, no more and no less', () => {

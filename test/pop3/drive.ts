@@ -1,7 +1,7 @@
 import { Authorization } from '../../src/pop3/authorization.ts';
-import { authorizationPolicy, type PolicySettings } from '../../src/pop3/capability.ts';
+import { authorizationPolicy, type ClearLogins, type PolicySettings } from '../../src/pop3/capability.ts';
+import type { Credentials, ScramSalt } from '../../src/pop3/credentials.ts';
 import type { Effect, LoginOutcome } from '../../src/pop3/effect.ts';
-import type { Credentials } from '../../src/pop3/sasl.ts';
 
 export const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 export const text = (octets: Uint8Array): string => Buffer.from(octets).toString('latin1');
@@ -11,7 +11,7 @@ export const SETTINGS: PolicySettings = {
   banner: 'teapop ready',
   capabilities: ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'],
   implementation: null,
-  mechanisms: ['PLAIN', 'LOGIN'],
+  methods: ['USER', 'PLAIN', 'LOGIN'],
   stls: true,
   loginAttempts: 3,
   badCommands: 5,
@@ -21,9 +21,17 @@ export type Setting = {
   settings?: Partial<PolicySettings>;
   tls?: boolean;
   plaintextAllowed?: boolean;
+  /** Over `plaintextAllowed`. */
+  clearLogins?: ClearLogins;
   /** The answer to a login; null leaves it open. By default every login is rejected. */
   verdict?: (credentials: Credentials) => LoginOutcome | null;
+  /** The answer to `ask`: a salt, or how the login came out without one; null leaves it open. */
+  salt?: (user: string) => ScramSalt | LoginOutcome | null;
+  /** How a login that was proved goes on. */
+  proceeds?: LoginOutcome;
 };
+
+export const SALTED: ScramSalt = { salt: 'salt', iterations: 4096 };
 
 export const ACCEPTED: LoginOutcome = {
   result: 'accepted',
@@ -37,14 +45,17 @@ export class Driver {
   readonly effects: Effect[] = [];
   readonly transcript: string[] = [];
   readonly logins: Credentials[] = [];
-  readonly #verdict: (credentials: Credentials) => LoginOutcome | null;
+  readonly #setting: Setting;
+  #unique = 0;
 
   constructor(setting: Setting = {}) {
-    this.machine = new Authorization(authorizationPolicy({ ...SETTINGS, ...setting.settings }), {
-      tls: setting.tls ?? false,
-      plaintextAllowed: setting.plaintextAllowed ?? true,
-    });
-    this.#verdict = setting.verdict ?? (() => REJECTED);
+    this.#setting = setting;
+    const clearLogins = setting.clearLogins ?? ((setting.plaintextAllowed ?? true) ? 'any' : 'none');
+    this.machine = new Authorization(
+      authorizationPolicy({ ...SETTINGS, ...setting.settings }),
+      { tls: setting.tls ?? false, clearLogins },
+      () => `unique${++this.#unique}`,
+    );
   }
 
   /** Feeds one segment, then overwrites it: the machine may have kept nothing of it. */
@@ -64,15 +75,26 @@ export class Driver {
     for (let effect = this.machine.next(); effect !== null; effect = this.machine.next()) {
       this.effects.push(effect);
       this.transcript.push(spell(effect));
+      if (effect.do === 'ask') this.#answer(effect.user);
       if (effect.do === 'authenticate') this.#authenticate(effect.credentials);
+      if (effect.do === 'proceed') this.machine.settle(this.#setting.proceeds ?? ACCEPTED);
     }
     return this;
   }
 
   #authenticate(credentials: Credentials): void {
     this.logins.push(credentials);
-    const outcome = this.#verdict(credentials);
+    const { verdict = () => REJECTED } = this.#setting;
+    const outcome = verdict(credentials);
     if (outcome !== null) this.machine.settle(outcome);
+  }
+
+  #answer(user: string): void {
+    const { salt = () => SALTED } = this.#setting;
+    const answer = salt(user);
+    if (answer === null) return;
+    if ('result' in answer) this.machine.settle(answer);
+    else this.machine.told(answer);
   }
 }
 
@@ -82,6 +104,10 @@ function spell(effect: Effect): string {
       return text(effect.octets);
     case 'authenticate':
       return `authenticate ${JSON.stringify(Object.values(effect.credentials))}`;
+    case 'ask':
+      return `ask ${effect.user}`;
+    case 'proceed':
+      return 'proceed';
     case 'relay':
       return `relay ${text(effect.unread)}`;
     case 'close':

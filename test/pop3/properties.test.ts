@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { type Credentials, LOGIN_METHODS } from '../../src/pop3/credentials.ts';
 import { UpstreamLogin, type UpstreamPlan } from '../../src/pop3/upstream-login.ts';
-import { ACCEPTED, base64, Driver, latin1, REJECTED, text } from './drive.ts';
+import { ACCEPTED, base64, Driver, latin1, REJECTED, type Setting, text } from './drive.ts';
 
+const UNSENDABLE = /[\0\r\n\u0100-\uffff]/;
 const RUNS = { numRuns: 300 };
 /** Any octets, as an octet string. */
 const octets = fc.uint8Array({ maxLength: 400 }).map(text);
@@ -27,8 +29,19 @@ const clientLine = fc.oneof(
     'AUTH',
     'AUTH PLAIN',
     'AUTH LOGIN',
+    'AUTH CRAM-MD5',
+    `APOP a ${'0'.repeat(32)}`,
     '*',
     'STAT',
+  ),
+  fc.constantFrom(
+    'AUTH SCRAM-SHA-256',
+    `AUTH SCRAM-SHA-256 ${base64('n,,n=a,r=x')}`,
+    base64('y,,n=a,r=x'),
+    base64(`c=biws,r=xunique1,p=${base64('p'.repeat(32))}`),
+    base64(`c=eSws,r=xunique1,p=${base64('p'.repeat(32))}`),
+    base64(`a b ${'f'.repeat(32)}`),
+    '',
   ),
   fc.constantFrom(
     `AUTH PLAIN ${base64('\0a\0b')}`,
@@ -39,6 +52,9 @@ const clientLine = fc.oneof(
     'GET /',
   ),
   field.map((value) => `USER ${value}`),
+  field.map((value) => `APOP ${value} ${'0'.repeat(32)}`),
+  field.map((value) => `AUTH SCRAM-SHA-256 ${base64(`n,a=${value},n=${value},r=${value}`)}`),
+  field.map((value) => base64(`${value} ${'0'.repeat(32)}`)),
   field.map((value) => `AUTH PLAIN ${Buffer.from(value, 'latin1').toString('base64')}`),
   fc.integer({ min: 230, max: 600 }).map((length) => `PASS ${'p'.repeat(length)}`),
   octets.filter((value) => !/stls/i.test(value)),
@@ -58,15 +74,28 @@ function cut(input: string, places: number[]): string[] {
 
 /** Every octet that the proxy may say on its own; a client's text is none of it. */
 const OWN_WORDS =
-  /^(\+OK|-ERR)( [\x20-\x7e]*)?\r\n([A-Z-]+( [\x20-\x7e]+)*\r\n)*(\.\r\n)?$|^\+ [A-Za-z0-9]*\r\n$/;
+  /^(\+OK|-ERR)( [\x20-\x7e]*)?\r\n([A-Z0-9-]+( [\x20-\x7e]+)*\r\n)*(\.\r\n)?$|^\+ [A-Za-z0-9+/=]*\r\n$/;
+
+const ALL: Setting = { settings: { methods: LOGIN_METHODS } };
+/** What a login comes to; 'proved' is for SCRAM alone. */
+const verdictOf = (accept: boolean) => (credentials: Credentials) => {
+  if (!accept) return REJECTED;
+  if (credentials.mechanism !== 'SCRAM-SHA-256') return ACCEPTED;
+  return { result: 'proved', serverSignature: 'v' } as const;
+};
+/** Octet strings anywhere in it. */
+const textsIn = (value: unknown): string[] =>
+  typeof value === 'string' ? [value] : Object.values(value as object).flatMap(textsIn);
 
 describe('the machine facing the client', () => {
   it('does the same however its octets are cut', () => {
     fc.assert(
       fc.property(dialogue, fc.array(fc.nat(), { maxLength: 20 }), fc.boolean(), (input, places, accept) => {
-        const verdict = () => (accept ? ACCEPTED : REJECTED);
-        const whole = new Driver({ verdict }).feed(input);
-        const pieces = new Driver({ verdict });
+        const setting = { ...ALL, verdict: verdictOf(accept) };
+        const whole = new Driver(setting);
+        const pieces = new Driver(setting);
+        for (const driver of [whole, pieces]) driver.machine.greet();
+        whole.feed(input);
         for (const piece of cut(input, places)) pieces.feed(piece);
         assert.deepEqual(pieces.transcript, whole.transcript);
         assert.equal(pieces.machine.buffered, whole.machine.buffered);
@@ -79,7 +108,8 @@ describe('the machine facing the client', () => {
     const marked = fc.oneof(dialogue, octets).map((input) => input.replaceAll('a', 'zqj'));
     fc.assert(
       fc.property(fc.array(marked, { maxLength: 8 }), fc.boolean(), (segments, tls) => {
-        const driver = new Driver({ tls });
+        const driver = new Driver({ ...ALL, tls });
+        driver.machine.greet();
         for (const segment of segments) {
           driver.feed(segment);
           assert.ok(driver.machine.buffered < 12_400);
@@ -99,7 +129,7 @@ describe('the machine facing the client', () => {
     fc.assert(
       fc.property(dialogue, fc.array(fc.nat(), { maxLength: 9 }), (behind, places) => {
         fc.pre(behind.length > 0);
-        const driver = new Driver();
+        const driver = new Driver(ALL);
         for (const piece of cut(`STLS\r\n${behind}`, places)) driver.feed(piece);
         driver.machine.secured();
         driver.run();
@@ -113,15 +143,21 @@ describe('the machine facing the client', () => {
   });
 
   it('hands no NUL, CR or LF to the authenticator', () => {
-    const command = fc.tuple(field, field, field, fc.nat(2)).map(([authzid, user, password, kind]) => {
+    const command = fc.tuple(field, field, field, fc.nat(5)).map(([authzid, user, password, kind]) => {
       if (kind === 0) return `USER ${user}\r\nPASS ${password}\r\n`;
       if (kind === 1) return `AUTH PLAIN ${base64(`${authzid}\0${user}\0${password}`)}\r\n`;
-      return `AUTH LOGIN ${base64(user)}\r\n${base64(password)}\r\n`;
+      if (kind === 2) return `AUTH LOGIN ${base64(user)}\r\n${base64(password)}\r\n`;
+      if (kind === 3) return `APOP ${user} ${'0'.repeat(32)}\r\n`;
+      if (kind === 4) return `AUTH CRAM-MD5\r\n${base64(`${user} ${'0'.repeat(32)}`)}\r\n`;
+      const final = `c=${base64(`n,a=${authzid},`)},r=xunique1,p=${base64('p'.repeat(32))}`;
+      return `AUTH SCRAM-SHA-256\r\n${base64(`n,a=${authzid},n=${user},r=x`)}\r\n${base64(final)}\r\n`;
     });
     fc.assert(
       fc.property(command, (input) => {
-        for (const login of new Driver().feed(input).logins) {
-          for (const value of Object.values(login)) assert.doesNotMatch(value, /[\0\r\n\u0100-\uffff]/);
+        const driver = new Driver(ALL);
+        driver.machine.greet();
+        for (const login of driver.feed(input).logins) {
+          for (const value of textsIn({ ...login, proof: '' })) assert.doesNotMatch(value, UNSENDABLE);
         }
       }),
       RUNS,
@@ -177,6 +213,7 @@ describe('the machine facing the mailstore', () => {
       fc.property(field, field, (user, password) => {
         const driver = new Driver().feed(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}\r\n`);
         for (const login of driver.logins) {
+          if (!('password' in login)) throw new Error('PLAIN is a password');
           const { sent, end } = sentFor({ tls: 'off', login: { kind: 'userpass', ...login } });
           if (end === 'cannot-express') assert.deepEqual(sent, []);
           else assert.deepEqual(sent, [`USER ${login.user}\r\n`, `PASS ${login.password}\r\n`]);

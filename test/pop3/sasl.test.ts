@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decodeBase64, RESPONSE_LIMIT } from '../../src/pop3/sasl.ts';
+import { decodeBase64 } from '../../src/pop3/base64.ts';
+import { RESPONSE_LIMIT } from '../../src/pop3/sasl.ts';
 import { ACCEPTED, base64, converse, Driver } from './drive.ts';
 
 const FAILED = '-ERR [AUTH] Login failed\r\n';
@@ -32,7 +33,7 @@ describe('AUTH', () => {
       '-ERR Wrong arguments\r\n',
       '+OK\r\n',
     ]);
-    assert.deepEqual(converse('AUTH LOGIN\r\n', { settings: { mechanisms: ['PLAIN'] } }), [
+    assert.deepEqual(converse('AUTH LOGIN\r\n', { settings: { methods: ['PLAIN'] } }), [
       '-ERR Unknown mechanism\r\n',
     ]);
   });

@@ -1,9 +1,9 @@
-import type { Authenticator, Decision } from '../../src/auth/authenticator.ts';
+import { randomBytes } from 'node:crypto';
+import type { Authenticator, Decision, Salting } from '../../src/auth/authenticator.ts';
 import { createLog } from '../../src/ops/log.ts';
 import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
-import { authorizationPolicy } from '../../src/pop3/capability.ts';
-import type { Credentials } from '../../src/pop3/sasl.ts';
-import { KnownCapabilities } from '../../src/proxy/capabilities.ts';
+import { authorizationPolicy, type PolicySettings } from '../../src/pop3/capability.ts';
+import type { Credentials } from '../../src/pop3/credentials.ts';
 import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
 import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
@@ -29,12 +29,11 @@ export type TestProxyOptions = {
   login?: LoginMode;
   /** Decides logins; the default takes `john` with `secret`. */
   decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
-  tls?: {
-    mode: 'starttls' | 'implicit';
-    certificate: TestCertificate;
-    clientCa?: string;
-    certificateRequired?: boolean;
-  };
+  /** Answers what SCRAM's client is to salt its password with. */
+  salt?: (user: string) => Salting | Promise<Salting>;
+  /** Default USER, PLAIN and LOGIN. */
+  methods?: PolicySettings['methods'];
+  tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
   plaintext?: boolean;
   /** Over `plaintext`: by the client's address. */
   plaintextFrom?: (clientAddress: string) => boolean;
@@ -45,8 +44,6 @@ export type TestProxyOptions = {
   /** Where no certificate is read: what the listener gets instead. */
   serverTls?: () => ServerTls;
   resolver?: Pick<Resolver, 'resolve'>;
-  /** The mailstore is asked for its capabilities before anybody connects. */
-  ask?: boolean;
 };
 
 /** The proxy room on real sockets, with an authenticator of the test's own. */
@@ -76,10 +73,7 @@ export type SessionLine = {
   end: string;
   command: string | null;
   attempts: number;
-  tls: {
-    version: string;
-    certificate: { name: string | null; fingerprint: string | null; fault: string | null } | null;
-  } | null;
+  tls: { version: string } | null;
   octets: { to_client: number; to_upstream: number };
 };
 
@@ -87,10 +81,14 @@ export function accepted(localUser: string, upstreamChecks = false): Decision {
   return { result: 'accepted', account: { localUser, mailbox: '', domain: '', upstreamChecks } };
 }
 
-function johnOnly({ user, password }: Credentials): Decision {
-  if (user === 'john' && password === 'secret') return accepted('johnacme');
+function johnOnly(credentials: Credentials): Decision {
+  const { user } = credentials;
+  if (user === 'john' && 'password' in credentials && credentials.password === 'secret')
+    return accepted('johnacme');
   return { result: 'rejected', reason: 'wrong-password' };
 }
+
+const pepper = (): Salting => ({ result: 'salted', salted: { salt: 'pepper', iterations: 4096 } });
 
 export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
   const transport = options.transport ?? (await pickTransport());
@@ -116,22 +114,18 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
     proxyProtocol: null,
     xclient: false,
-    pipelining: 'off',
     timeoutMs: 5_000,
     ...options.upstream,
   };
   const decide = options.decide ?? johnOnly;
   const authenticator: Authenticator = {
     authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
+    salt: async (user) => (options.salt ?? pepper)(user),
   };
-  const resolver = options.resolver ?? new Resolver();
-  const capabilities = new KnownCapabilities([upstream], { transport, wheel, resolver, log });
-  if (options.ask === true) await capabilities.ask();
   const sessions = new SessionSet({
     transport,
     wheel,
-    resolver,
-    capabilities,
+    resolver: options.resolver ?? new Resolver(),
     authenticator,
     upstreamOf: () => upstream,
     failureDelayMs: options.failureDelayMs ?? 0,
@@ -139,6 +133,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     log,
     untold: new Seldom(),
     keepAlive: null,
+    unique: () => randomBytes(16).toString('hex'),
     limits: { ...LIMITS, ...options.limits },
   });
   const listener = await sessions.listen(policy(options, transport), { address: '127.0.0.1', port: 0 });
@@ -160,7 +155,6 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     async close() {
       await listener.close();
       await sessions.drain(0);
-      capabilities.close();
       wheel.stop();
     },
   };
@@ -176,20 +170,18 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
           minVersion: 'TLSv1.2',
           ciphers: null,
           alpn: ['pop3'],
-          clientCa: tls.clientCa ?? null,
         });
   return {
     name: 'test',
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
-    certificateRequired: tls?.certificateRequired ?? false,
-    plaintextAllowed: options.plaintextFrom ?? (() => plaintext),
+    clearLogins: (address) => ((options.plaintextFrom?.(address) ?? plaintext) ? 'any' : 'none'),
     proxyProtocol: options.proxyProtocol ?? null,
     authorization: authorizationPolicy({
       banner: 'ready',
       capabilities: ['TOP', 'UIDL', 'PIPELINING'],
       implementation: 'test',
-      mechanisms: ['PLAIN', 'LOGIN'],
+      methods: options.methods ?? ['USER', 'PLAIN', 'LOGIN'],
       stls: tls?.mode === 'starttls',
       loginAttempts: 3,
       badCommands: 5,

@@ -40,7 +40,7 @@ export function makeSite(label: string): Site {
         prefix: 'test',
         fingerprintKeyFile: `${folder.path}/state/fingerprint.key`,
         passwords: createPasswordTools(CHEAP, null),
-        offersApop: () => false,
+        keeping: () => 'hashed',
         concurrency: 2,
         ...options,
       }),

@@ -41,8 +41,7 @@ async function startSpoilt(spoil: (draft: Draft) => void, runtime = 'bun'): Prom
   const lines = stdout.toString().trimEnd().split('\n');
   const [problem, ...others] = lines
     .map((line) => JSON.parse(line) as LogLine)
-    // There is no mailstore, which is said as well.
-    .filter(({ event }) => event !== 'listening' && event !== 'capabilities-unknown');
+    .filter(({ event }) => event !== 'listening');
   assert.deepEqual(others, []);
   assert.deepEqual([problem?.event, problem?.level], ['not-started', 'error']);
   return String(problem?.detail);

@@ -2,8 +2,6 @@
 import type { Transport } from '../../src/transport/transport.ts';
 import { temporaryCertificates } from '../support/tls.ts';
 import { agreementCases } from './agreements.ts';
-import { certificateChoiceCases } from './certificate-choice.ts';
-import { clientCertificateCases } from './client-certificate-cases.ts';
 import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
 import { introductionCases } from './introductions.ts';
@@ -23,7 +21,6 @@ export function conformance(transport: Transport): void {
     minVersion: 'TLSv1.2',
     ciphers: null,
     alpn: ['pop3'],
-    clientCa: null,
   });
   const client = transport.clientTls({
     ca: certificates.ca,
@@ -39,7 +36,5 @@ export function conformance(transport: Transport): void {
   handshakeCases(transport, () => tls);
   introductionCases(transport, () => tls);
   agreementCases(transport, certificates);
-  certificateChoiceCases(transport, certificates);
-  clientCertificateCases(transport, certificates);
   socketCases(transport, () => tls);
 }

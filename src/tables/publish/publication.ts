@@ -5,7 +5,7 @@ import type { RedisKeys } from '../published/redis-keys.ts';
 import type { RedisLink } from '../redis/client.ts';
 import type { CompiledDomains } from '../sources/compile.ts';
 import type { Diagnostic, TableId } from '../teapop/model.ts';
-import type { PasswordTools } from '../teapop/password-tools.ts';
+import type { Keeping, PasswordTools } from '../teapop/password-tools.ts';
 import type { Claim } from './claim.ts';
 import type { PublishProgress } from './progress.ts';
 import type { TableCounts } from './table.ts';
@@ -18,8 +18,8 @@ export type PublishOptions = {
   compiled: CompiledDomains;
   fingerprints: Fingerprints;
   passwords: PasswordTools;
-  /** Whether a domain (lower case) was told to offer APOP: the passwords of its table are sealed, not hashed. */
-  offersApop: (domain: string) => boolean;
+  /** As what the passwords of a domain's table (lower case) are kept. */
+  keeping: (domain: string) => Keeping;
   /** Passwords hashed at the same time. */
   concurrency: number;
   /** The share of the published users, and of the domains, that may be lost, from 0 to 1; left out, all of them. */

@@ -116,7 +116,7 @@ export class TableWriter {
     const { mailbox, line } = row;
     const fingerprint = fingerprints.row(become.name, row.userid, become.source(row), mailbox);
     const before = live.find((each) => each.fingerprint === fingerprint);
-    if (before !== undefined && reuse && become.stays(before.secret)) {
+    if (before !== undefined && reuse && become.stays(before.secret, row.userid)) {
       this.#reused++;
       return { secret: before.secret, mailbox, line, fingerprint };
     }

@@ -7,6 +7,7 @@ import { type Become, becoming } from '../sources/stored-secrets.ts';
 import type { FileFault } from '../teapop/diagnostics.ts';
 import type { Diagnostic, PasswordFileRef, TableId } from '../teapop/model.ts';
 import type { PasswordRow } from '../teapop/password-file.ts';
+import type { Keeping } from '../teapop/password-tools.ts';
 import type { DomainDiff } from './domain-diff.ts';
 import { refuseAbsence } from './loss.ts';
 import { ProgressMeter } from './progress.ts';
@@ -55,11 +56,14 @@ export async function publishTables(
   const meter = new ProgressMeter(progress);
   await meter.measure(compiled.passwordFiles);
   const context = { ...publishing, changes, stop, limit: limitTo(concurrency), meter };
-  const sealed = sealedTables(publishing);
+  const kept = keepings(publishing);
   return mapConcurrently(compiled.passwordFiles, FILES_AT_ONCE, async (ref) => {
     try {
       stop.throwIfAborted();
-      const outcome = await publishTable(context, sourceOf(publishing, ref, sealed.has(ref.id), successors));
+      const outcome = await publishTable(
+        context,
+        sourceOf(publishing, ref, kept.get(ref.id) ?? 'hashed', successors),
+      );
       meter.fileDone(ref);
       return outcome;
     } catch (error) {
@@ -69,18 +73,27 @@ export async function publishTables(
   });
 }
 
-/** One domain that offers APOP is enough, where several share a password file. */
-function sealedTables({ compiled, offersApop }: Publishing): Set<TableId> {
-  return new Set(compiled.entries.flatMap(({ table, domain }) => (offersApop(domain) ? (table ?? []) : [])));
+/** Where several domains share a password file, it is kept for the one that wants the most of it. */
+function keepings({ compiled, keeping }: Publishing): Map<TableId, Keeping> {
+  const all = new Map<TableId, Keeping>();
+  for (const { table, domain } of compiled.entries) {
+    if (table === null) continue;
+    const [own, others] = [keeping(domain), all.get(table) ?? 'hashed'];
+    all.set(table, KEEPINGS.indexOf(own) > KEEPINGS.indexOf(others) ? own : others);
+  }
+  return all;
 }
+
+/** Each serves all that the one before serves. */
+const KEEPINGS: readonly Keeping[] = ['hashed', 'scram', 'sealed'];
 
 function sourceOf(
   { passwords, found }: Publishing,
   ref: PasswordFileRef,
-  offersApop: boolean,
+  keeping: Keeping,
   successors: DomainDiff['successors'],
 ): Source {
-  const become = becoming(ref.id, ref.type, offersApop, passwords);
+  const become = becoming(ref.id, ref.type, keeping, passwords);
   const settings = [FORMAT, become.name, become.settings, ref.type, ref.max].join(' ');
   const published = found.tables.get(ref.id)?.meta ?? null;
   const id = successors.get(ref.id) ?? ref.id;

@@ -1,7 +1,5 @@
 import { TablesUnavailable } from '../teapop/store.ts';
 import { type Address, connected, type RedisPeer, Refusal, type Reply, retryDelay, shown } from './link.ts';
-import { Lookout } from './lookout.ts';
-import { Readiness } from './readiness.ts';
 
 export type SentinelsOptions = {
   sentinels: readonly Address[];
@@ -31,19 +29,22 @@ export class RedisSentinels implements RedisPeer {
   readonly #options: SentinelsOptions;
   readonly #name: string;
   readonly #sentinels: RedisPeer[];
-  readonly #readiness = new Readiness();
-  readonly #lookout = new Lookout(() => this.#look());
+  readonly #listeners = new Set<() => void>();
   #master: Master | null = null;
   #epoch = -1;
   #failure = 'not connected yet';
   #attempt = 0;
+  #looking = false;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #closed = false;
 
   constructor(options: SentinelsOptions) {
     this.#options = options;
     this.#name = `Redis ${options.master} of the Sentinels at ${options.sentinels.map(shown).join(', ')}`;
     this.#sentinels = options.sentinels.map((address) => options.openSentinel(address));
     for (const sentinel of this.#sentinels) sentinel.onChange(() => this.#heardOf(sentinel));
-    this.#lookout.lookIn(0);
+    this.#lookIn(0);
   }
 
   async ask(...[commands]: Parameters<RedisPeer['ask']>): Promise<Answer[]> {
@@ -60,38 +61,64 @@ export class RedisSentinels implements RedisPeer {
   }
 
   problem(): string | null {
-    if (this.#lookout.closed) return `${this.#name}: connection closed`;
+    if (this.#closed) return `${this.#name}: connection closed`;
     return this.#master === null ? `${this.#name}: ${this.#failure}` : this.#master.peer.problem();
   }
 
   whenReady(within: number): Promise<void> {
-    return this.#readiness.when(() => this.problem(), within, this.#name);
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (this.problem() !== null) return;
+        clearTimeout(timer);
+        this.#listeners.delete(check);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#listeners.delete(check);
+        reject(new TablesUnavailable(this.problem() ?? this.#name));
+      }, within);
+      this.#listeners.add(check);
+      check();
+    });
   }
 
   onChange(listener: () => void): void {
-    this.#readiness.add(listener);
+    this.#listeners.add(listener);
   }
 
   close(): void {
-    this.#lookout.close();
+    this.#closed = true;
+    clearTimeout(this.#timer);
     this.#master?.peer.close();
     for (const sentinel of this.#sentinels) sentinel.close();
   }
 
   /** The first one that comes says where to begin. */
   #heardOf(sentinel: RedisPeer): void {
-    if (this.#master === null && sentinel.problem() === null) this.#lookout.lookIn(0);
+    if (this.#master === null && sentinel.problem() === null) this.#lookIn(0);
   }
 
   #tell(): void {
-    if (!this.#lookout.closed) this.#readiness.changed();
+    if (!this.#closed) for (const listener of [...this.#listeners]) listener();
   }
 
-  async #look(): Promise<number> {
+  #lookIn(delay: number): void {
+    const due = performance.now() + delay;
+    if (this.#closed || this.#looking || due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => void this.#look(), delay);
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    this.#due = Number.POSITIVE_INFINITY;
     const told = await this.#told();
-    if (told !== null && !this.#lookout.closed) await this.#follow(told);
+    if (told !== null && !this.#closed) await this.#follow(told);
+    this.#looking = false;
     this.#attempt = this.#master === null ? this.#attempt + 1 : 0;
-    return this.#master === null ? retryDelay(this.#attempt) : ASK_EVERY * (0.5 + Math.random() / 2);
+    const spread = ASK_EVERY * (0.5 + Math.random() / 2);
+    this.#lookIn(this.#master === null ? retryDelay(this.#attempt) : spread);
   }
 
   async #told(): Promise<Told | null> {
@@ -120,7 +147,7 @@ export class RedisSentinels implements RedisPeer {
       this.#failure = (error as Error).message;
       return;
     }
-    if (this.#lookout.closed) return peer.close();
+    if (this.#closed) return peer.close();
     const master = { address, epoch, peer };
     this.#master = master;
     this.#epoch = epoch;
@@ -138,7 +165,7 @@ export class RedisSentinels implements RedisPeer {
     this.#failure = why;
     master.peer.close();
     this.#tell();
-    this.#lookout.lookIn(retryDelay(this.#attempt));
+    this.#lookIn(retryDelay(this.#attempt));
   }
 }
 

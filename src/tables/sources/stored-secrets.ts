@@ -1,31 +1,37 @@
 import type { TableId } from '../teapop/model.ts';
 import type { PasswordRow } from '../teapop/password-file.ts';
-import type { PasswordSealer, PasswordTools } from '../teapop/password-tools.ts';
+import type { Keeping, PasswordSealer, PasswordTools, ScramMaker } from '../teapop/password-tools.ts';
 
 /** What the passwords of one table become on their way to Redis. */
 export type Become = {
   /** Part of each row's fingerprint. */
-  name: 'argon2id' | 'sealed' | 'crypt';
+  name: 'argon2id' | 'sealed' | 'scram' | 'crypt';
   /** All settings that the stored form depends on. */
   settings: string;
   /** What the fingerprint calls the password: as the file has it. */
   source(row: PasswordRow): string;
-  /** Whether a form stored before for the same password can stay. */
-  stays(stored: string): boolean;
+  /** Whether a form stored before for the same user and password can stay. */
+  stays(stored: string, userid: string): boolean;
   make(row: PasswordRow): Promise<string>;
 };
 
-/** @param offersApop whether a domain that the table decides for was told to offer APOP */
 export function becoming(
   table: TableId,
   type: PasswordRow['type'],
-  offersApop: boolean,
+  keeping: Keeping,
   tools: PasswordTools,
 ): Become {
   if (type === 'htpasswd') return asItIs();
-  if (!offersApop) return withHashes(hashed(tools));
-  if (tools.sealer === null) throw new Error('a domain is to offer APOP, but no seal key is configured');
-  return withHashes(sealed(table, tools.sealer));
+  switch (keeping) {
+    case 'hashed':
+      return withHashes(hashed(tools));
+    case 'sealed':
+      if (tools.sealer === null) throw new Error('a domain is to offer APOP, but no seal key is configured');
+      return withHashes(sealed(table, tools.sealer));
+    case 'scram':
+      if (tools.scram === null) throw new Error('a domain is to offer SCRAM, but no seal key is configured');
+      return withHashes(keyed(table, tools.scram));
+  }
 }
 
 /** Marks a crypt(3) string among plain passwords, as a mysql table can hold both; the forms are listed in auth/scheme.ts. */
@@ -37,7 +43,7 @@ function withHashes(passwords: Become): Become {
     ...passwords,
     // No password holds a NUL, so none has the fingerprint of a hash.
     source: (row) => (row.type === 'htpasswd' ? `\0${row.hash}` : passwords.source(row)),
-    stays: (stored) => stored.startsWith(CRYPT) || passwords.stays(stored),
+    stays: (stored, userid) => stored.startsWith(CRYPT) || passwords.stays(stored, userid),
     make: async (row) => (row.type === 'htpasswd' ? CRYPT + row.hash : passwords.make(row)),
   };
 }
@@ -64,6 +70,16 @@ function sealed(table: TableId, sealer: PasswordSealer): Become {
     source: passwordOf,
     stays: (stored) => sealer.isOwn(stored),
     make: async (row) => sealer.seal(passwordOf(row), { table, userid: row.userid }),
+  };
+}
+
+function keyed(table: TableId, scram: ScramMaker): Become {
+  return {
+    name: 'scram',
+    settings: scram.settings,
+    source: passwordOf,
+    stays: (stored, userid) => scram.isCurrent(stored, { table, userid }),
+    make: (row) => scram.make(passwordOf(row), { table, userid: row.userid }),
   };
 }
 

@@ -16,7 +16,7 @@ export type SyncOptions = {
   PublishOptions,
   | 'prefix'
   | 'passwords'
-  | 'offersApop'
+  | 'keeping'
   | 'concurrency'
   | 'maxLoss'
   | 'force'

@@ -155,10 +155,10 @@ test('the fingerprint key is for its owner alone, and made once', async () => {
 });
 
 test('a domain that offers APOP has its passwords sealed; another key seals them anew', async () => {
-  const offersApop = (domain: string) => domain === 'acme.com';
-  await assert.rejects(it.sync({ offersApop }), /no seal key/);
+  const keeping = (domain: string) => (domain === 'acme.com' ? ('sealed' as const) : ('hashed' as const));
+  await assert.rejects(it.sync({ keeping }), /no seal key/);
   const sealer = createSealer(Buffer.alloc(32, 1));
-  const first = await it.sync({ offersApop, passwords: createPasswordTools(CHEAP, sealer) });
+  const first = await it.sync({ keeping, passwords: createPasswordTools(CHEAP, sealer) });
   assert.equal(first.hashed, 3);
   const [john] = await it.rowsOf('john');
   const table = (await it.store.domainEntries(['acme.com']))[0]![0]!.table!;
@@ -166,7 +166,7 @@ test('a domain that offers APOP has its passwords sealed; another key seals them
   assert.ok(!(await dumpRedis(it.link)).includes('secret-of-john'));
 
   const other = createSealer(Buffer.alloc(32, 2));
-  const second = await it.sync({ offersApop, passwords: createPasswordTools(CHEAP, other) });
+  const second = await it.sync({ keeping, passwords: createPasswordTools(CHEAP, other) });
   assert.deepEqual([second.hashed, second.changed], [3, 0]);
   const third = await it.sync();
   assert.equal(third.hashed, 3, 'APOP is offered no more');

@@ -63,7 +63,7 @@ async function syncOver(over: RedisLink): Promise<PublishReport> {
     fingerprints: createFingerprints(key),
     domainTable: site.files.domainTable,
     passwords: createPasswordTools(CHEAP, null),
-    offersApop: () => false,
+    keeping: () => 'hashed',
     concurrency: 2,
   });
   return report;

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { say } from './fields.ts';
+import type { Config } from './schema.ts';
+
+/** Ways to log in, as a listener can list them. */
+export const LOGIN_METHODS = ['USER', 'APOP', 'PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256'] as const;
+export type LoginMethod = (typeof LOGIN_METHODS)[number];
+
+/** Those that do not send the password, by the setting that makes the tables keep what they need. */
+const NEEDS: Partial<Record<LoginMethod, keyof Offers>> = {
+  APOP: 'apop',
+  'CRAM-MD5': 'apop',
+  'SCRAM-SHA-256': 'scram',
+};
+
+/** What domains offer besides logins that send the password. */
+export type Offers = { apop: boolean; scram: boolean };
+
+export const mechanisms = z
+  .array(z.enum(LOGIN_METHODS, { error: `expected one of ${LOGIN_METHODS.join(', ')}` }), {
+    error: say('expected a list of ways to log in', `of ${LOGIN_METHODS.join(', ')}; null for all`),
+  })
+  .min(1, 'expected at least one way to log in')
+  .max(LOGIN_METHODS.length, `expected at most ${LOGIN_METHODS.length}`)
+  .nullable()
+  .default(null)
+  .describe(
+    'Ways to log in, announced and taken: USER (with PASS), APOP, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256. null for the ' +
+      'three that send the password and those that a domain offers (`tables.apop`, `tables.scram`).',
+  );
+
+/** What one domain offers, by the name of its entry in lower case. */
+export function offersOf({ apop, scram, domains }: Config['tables'], domain: string): Offers {
+  const own = domains.get(domain);
+  return { apop: own?.apop ?? apop, scram: own?.scram ?? scram };
+}
+
+/** What at least one domain offers. */
+export function someOffer(tables: Config['tables']): Offers {
+  const all = [tables, ...[...tables.domains.keys()].map((domain) => offersOf(tables, domain))];
+  return { apop: all.some(({ apop }) => apop), scram: all.some(({ scram }) => scram) };
+}
+
+/** As what its passwords are kept in Redis: sealed they serve SCRAM, too. */
+export function keepingOf({ apop, scram }: Offers): 'hashed' | 'scram' | 'sealed' {
+  if (apop) return 'sealed';
+  return scram ? 'scram' : 'hashed';
+}
+
+/** Whether a domain that offers this can be logged in to in this way. */
+export function serves(method: LoginMethod, offers: Offers): boolean {
+  const need = NEEDS[method];
+  return need === undefined || offers[need];
+}
+
+/** The setting that a domain needs for it; null where any domain has it. */
+export function settingFor(method: LoginMethod): keyof Offers | null {
+  return NEEDS[method] ?? null;
+}
+
+/** The ways that a listener announces and takes. */
+export function methodsOf(listed: readonly LoginMethod[] | null, tables: Config['tables']): LoginMethod[] {
+  const offers = someOffer(tables);
+  return LOGIN_METHODS.filter((method) => listed?.includes(method) ?? serves(method, offers));
+}

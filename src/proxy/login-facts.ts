@@ -1,0 +1,21 @@
+import type { Account, Timings } from '../auth/authenticator.ts';
+import type { Credentials } from '../pop3/credentials.ts';
+import type { NoticeResult } from '../pop3/xclient.ts';
+import type { OpenFailure } from './dialogue.ts';
+import type { OpenTimes } from './opening.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What is known of a login while it runs and after; read by the session's report. No password outlives the login in it. */
+export type LoginFacts = {
+  user: string;
+  mechanism: Credentials['mechanism'];
+  timings: Timings;
+  account: Account | null;
+  upstream: Upstream | null;
+  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null; notice: NoticeResult }) | null;
+};
+
+export function newFacts({ user, mechanism }: Pick<Credentials, 'user' | 'mechanism'>): LoginFacts {
+  const timings = { lookup: 0, verify: 0 };
+  return { user, mechanism, timings, account: null, upstream: null, opened: null };
+}
