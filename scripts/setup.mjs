@@ -2,7 +2,17 @@
 // It runs before anything is installed, so: plain JavaScript, no package, any Node from 14.13 up.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,6 +37,12 @@ const SYSTEM_PACKAGES = [
   { name: 'mpop', proof: 'mpop', units: [] },
   { name: 'fetchmail', proof: 'fetchmail', units: ['fetchmail.service'] },
   { name: 'curl', proof: 'curl', units: [] },
+  { name: 'getmail6', proof: 'getmail', units: [] },
+  { name: 'libmail-pop3client-perl', proof: '/usr/share/perl5/Mail/POP3Client.pm', units: [] },
+  { name: 'libio-socket-ssl-perl', proof: '/usr/share/perl5/IO/Socket/SSL.pm', units: [] },
+  { name: 'neomutt', proof: 'neomutt', units: [] },
+  { name: 'bsdutils', proof: 'script', units: [] },
+  { name: 'nmap', proof: 'nmap', units: [] },
   { name: 'postgresql', proof: 'pg_ctlcluster', units: ['postgresql.service'] },
   { name: 'mariadb-server', proof: 'mariadbd', units: ['mariadb.service'] },
   { name: 'python3', proof: 'python3', units: [] },
@@ -37,6 +53,17 @@ const SYSTEM_PACKAGES = [
   { name: 'iproute2', proof: 'ss', units: [] },
   { name: 'procps', proof: 'ps', units: [] },
 ];
+/**
+ * Further mailstores: Debian lets none of them be installed beside Dovecot's POP3 server, so the packages are only
+ * unpacked here, with the libraries of theirs that a system may lack. test/support/mailstores.ts runs them.
+ */
+const UNPACKED_PACKAGES = [
+  ...['courier-pop', 'courier-base', 'courier-authlib', 'courier-authdaemon', 'popa3d'],
+  ...['libcourier-unicode4', 'libgdbm6', 'libidn12', 'libltdl7'],
+];
+const UNPACKED = join(MODULES, '.cache', 'teapop-proxy', 'mailstores');
+/** Says what lies unpacked there: all of it, since it is written last. */
+const UNPACKED_STAMP = join(UNPACKED, '.packages');
 /** Servers lie in sbin, which is not in everybody's PATH. */
 const FURTHER_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 /** Debian asks this program whether a package may start its service; 101 is no. */
@@ -46,7 +73,9 @@ const POLICY_THAT_REFUSES =
 
 function main(args) {
   installNpmPackages();
-  if (args.includes('--test')) installSystemPackages();
+  if (!args.includes('--test')) return;
+  installSystemPackages();
+  unpackPackages();
 }
 
 function fail(...lines) {
@@ -136,8 +165,8 @@ function installSystemPackages() {
   if (process.getuid() !== 0 || !isThere('apt-get')) fail(lacking, ...byHand);
   process.stdout.write(`teapop-proxy: installing for the tests: ${names.join(' ')} …\n`);
   withoutServices(wanted, () => {
-    apt('update');
-    apt('install', '-y', '--no-install-recommends', ...names);
+    apt(['update']);
+    apt(['install', '-y', '--no-install-recommends', ...names]);
   });
   const still = missingPackages().map(({ name }) => name);
   if (still.length > 0) {
@@ -156,7 +185,8 @@ function isThere(proof) {
     : [...searchPath(), ...FURTHER_FOLDERS].map((folder) => join(folder, proof));
   return paths.some((path) => {
     try {
-      accessSync(path, constants.X_OK);
+      // A library of Perl's is read, a program is run.
+      accessSync(path, path.endsWith('.pm') ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;
@@ -164,15 +194,52 @@ function isThere(proof) {
   });
 }
 
+function unpackPackages() {
+  const wanted = UNPACKED_PACKAGES.join(' ');
+  if (existsSync(UNPACKED_STAMP) && readFileSync(UNPACKED_STAMP, 'latin1') === wanted) return;
+  const byHand = ['By hand, on Debian or Ubuntu:', '', ...unpackCommands().map((line) => `    ${line}`), ''];
+  const lacking = `the tests drive mailstores whose packages are to be unpacked in ${UNPACKED}`;
+  if (!isThere('apt-get') || !isThere('dpkg')) fail(`${lacking}; there is no apt-get here.`, ...byHand);
+  process.stdout.write(`teapop-proxy: unpacking for the tests: ${wanted} …\n`);
+  rmSync(UNPACKED, { recursive: true, force: true });
+  mkdirSync(UNPACKED, { recursive: true });
+  // The lists of packages may be missing or old; only root can fetch them anew.
+  if (!download() && (process.getuid() !== 0 || !apt(['update']) || !download()))
+    fail(`${lacking}; they could not be fetched, for the reason above.`, ...byHand);
+  const packages = readdirSync(UNPACKED).filter((name) => name.endsWith('.deb'));
+  for (const name of packages) {
+    if (spawnSync('dpkg', ['-x', name, '.'], { cwd: UNPACKED, stdio: 'inherit' }).status !== 0)
+      fail(`${lacking}; ${name} could not be unpacked, for the reason above.`, ...byHand);
+    unlinkSync(join(UNPACKED, name));
+  }
+  writeFileSync(UNPACKED_STAMP, wanted);
+}
+
+function download() {
+  // As apt's own user it could not write here.
+  const asOurselves = ['-q', '-o', 'APT::Sandbox::User=root'];
+  return apt([...asOurselves, 'download', ...UNPACKED_PACKAGES], UNPACKED);
+}
+
+function unpackCommands() {
+  return [
+    `mkdir -p ${UNPACKED} && cd ${UNPACKED}`,
+    `apt-get download ${UNPACKED_PACKAGES.join(' ')}`,
+    'for package in *.deb; do dpkg -x "$package" . && rm "$package"; done',
+    `printf '${UNPACKED_PACKAGES.join(' ')}' >.packages`,
+  ];
+}
+
 function aptCommands(names) {
   return `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`;
 }
 
-function apt(...args) {
+function apt(args, cwd = ROOT) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   // Another apt may be at work, as after the start of a fresh machine: wait for it.
   return (
-    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], { env, stdio: 'inherit' }).status === 0
+    spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], { cwd, env, stdio: 'inherit' })
+      .status === 0
   );
 }
 

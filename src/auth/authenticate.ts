@@ -12,6 +12,7 @@ import type {
   Timings,
   UnavailableReason,
 } from './authenticator.ts';
+import { createLoginCache, type LoginCache } from './login-cache.ts';
 import { isSlowProof, type Proof, type Proven, tryProof } from './proofs.ts';
 import { type FoundRows, isSlow, type Tried, tryRows } from './rows.ts';
 import { type ScramRule, saltOf } from './salting.ts';
@@ -24,7 +25,10 @@ import type { Outcome, Verifier } from './verifier.ts';
  *
  * What the time of an answer tells. A refusal costs one hash of the dummy's kind, whether the domain, the user
  * or the password was wrong, the domain is rejected or locked out, or the credentials make no sense, and it
- * waits for its turn like any other. What is left to see, before the delay that the session adds:
+ * waits for its turn like any other. The same password again is remembered, and costs none, whatever was wrong with it.
+ * What is left to see, before the delay that the session adds:
+ * - whether the very same wrong password of the very same name was tried here lately, by whomever; of a user that
+ *   there is, it costs a hash again once the row has changed;
  * - a userid that stands n times costs n hashes, MAX_SLOW_ROWS at most;
  * - a bcrypt, scrypt or yescrypt hash costs what its own parameters say; a fast crypt(3) hash (DES, MD5, SHA)
  *   adds its own microseconds or milliseconds to the dummy's time, until a better hash stands beside it, which is
@@ -58,12 +62,14 @@ export type AuthenticatorOptions = {
   onError: (error: Error) => void;
   /** Told of each password that a row accepted; null where none is to be hashed anew. */
   upgrader?: Upgrader | null | undefined;
+  /** What is known of logins before; without it each one is hashed. */
+  cache?: LoginCache;
   /** Milliseconds from any start. */
   now?: () => number;
 };
 
 /** One login on its way. */
-type Attempt = Required<Pick<AuthenticatorOptions, 'now'>> &
+type Attempt = Required<Pick<AuthenticatorOptions, 'now' | 'cache'>> &
   AuthenticatorOptions & {
     accounts: Accounts | undefined;
     credentials: Credentials;
@@ -74,16 +80,17 @@ type Attempt = Required<Pick<AuthenticatorOptions, 'now'>> &
   };
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { accounts, now = () => performance.now(), onError } = options;
+  const { accounts, now = () => performance.now(), cache = createLoginCache(null), onError } = options;
+  const shared = { ...options, accounts, now, cache };
   return {
     authenticate(credentials, localAddress, timings, signal) {
       const password = 'password' in credentials ? credentials.password : '';
-      const attempt = { ...options, accounts, now, credentials, password, timings, signal };
+      const attempt = { ...shared, credentials, password, timings, signal };
       return orUnavailable(onError, () => decide(attempt, localAddress));
     },
     salt(user, localAddress, timings) {
       return orUnavailable<Salting>(onError, async () => {
-        const found = await findEntry({ ...options, accounts, now, user, timings }, localAddress);
+        const found = await findEntry({ ...shared, user, timings }, localAddress);
         return { result: 'salted', salted: saltOf(options.scram!, found) };
       });
     },
@@ -138,13 +145,22 @@ async function findEntry(search: Search, localAddress: string): Promise<LookupRe
   }
 }
 
-/** Turns a login away at the price of a verification. */
+/** Turns a login away at the price of a verification; the same password again is turned away for nothing. */
 async function refuse(
   attempt: Attempt,
   reason: RejectReason,
   domain: string | null = null,
 ): Promise<Decision> {
-  const outcome = await inTurn(attempt, () => attempt.dummy(attempt.password, domain));
+  const { cache, credentials, dummy, password } = attempt;
+  // Of a proof each one is another, and whoever is there is to cost no more than whoever is not.
+  const mark = 'password' in credentials ? cache.ofRefusal(reason, credentials) : null;
+  const isKnown = () => mark !== null && cache.recall(mark) !== undefined;
+  if (isKnown()) return { result: 'rejected', reason };
+  const outcome = await inTurn(attempt, async () => {
+    if (isKnown()) return;
+    await dummy(password, domain);
+    if (mark !== null) cache.keep(mark, null);
+  });
   return outcome.ran ? { result: 'rejected', reason } : unavailable(outcome.reason);
 }
 
@@ -208,16 +224,39 @@ function admit(
   return accepted(found, name, mailboxPath(found.entry, matched.mailbox));
 }
 
-/** Rows that cost nothing are tried at once, others in turn; either way a password that fits none has its price. */
+/**
+ * Rows that cost nothing are tried at once, others are remembered or tried in turn; either way a password that fits
+ * none has its price, once.
+ */
 async function match(attempt: Attempt, found: FoundRows): Promise<Outcome<Tried>> {
-  const { passwords, dummy, password } = attempt;
+  const { passwords, cache, password } = attempt;
   const early = isSlow(found) ? null : await tryRows(passwords, found, password);
   if (early !== null && early.matched !== null) return { ran: true, value: early };
-  return inTurn(attempt, async () => {
-    const tried = early ?? (await tryRows(passwords, found, password));
-    if (tried.matched === null && !tried.heavy) await dummy(password, found.entry.domain);
-    return tried;
-  });
+  const mark = cache.ofRows(found, password);
+  const known = recalled(cache, mark, found);
+  if (known !== null) return { ran: true, value: early ?? known };
+  // Of several that wait with the same password the first one's turn decides.
+  return inTurn(attempt, async () => recalled(cache, mark, found) ?? compute(attempt, found, early, mark));
+}
+
+function recalled(cache: LoginCache, mark: string, { rows }: FoundRows): Tried | null {
+  const place = cache.recall(mark);
+  if (place === undefined) return null;
+  return { matched: place === null ? null : rows[place]!, heavy: false, problems: [] };
+}
+
+async function compute(
+  { passwords, dummy, cache, password }: Attempt,
+  found: FoundRows,
+  early: Tried | null,
+  mark: string,
+): Promise<Tried> {
+  const tried = early ?? (await tryRows(passwords, found, password));
+  if (tried.matched === null && !tried.heavy) await dummy(password, found.entry.domain);
+  // What could not be checked is to be told each time.
+  if (tried.problems.length === 0)
+    cache.keep(mark, tried.matched === null ? null : found.rows.indexOf(tried.matched));
+  return tried;
 }
 
 /** The time of a verification includes the wait for its turn. */

@@ -20,7 +20,7 @@ export function createPasswordTools(
     hashSettings: `argon2id,m=${memory},t=${time},p=${parallelism}`,
     sealer,
     scram: salts && scramMaker(salts),
-    hashProblem: (hash) => inspectSecret(hash, 'htpasswd').problem ?? methodProblem(hash, libcrypt),
+    hashProblem: hashProblems(libcrypt),
   };
 }
 
@@ -35,13 +35,39 @@ function scramMaker({ keyId, iterations, saltOf }: ScramSalts): ScramMaker {
   };
 }
 
-/** A whole hash of a method that this host's libcrypt was built without. */
-function methodProblem(hash: string, libcrypt: () => Libcrypt): string | null {
-  try {
-    const { library, support } = libcrypt();
-    return support(hash) === 'unsupported' ? `a method of crypt(3) that ${library} does not know` : null;
-  } catch (error) {
+/** What tells a method of crypt(3), the traditional ones by having none. */
+const METHOD_PREFIX = /^(?:\$[^$,]*[$,]|_|)/;
+
+/** Asked for each of ten million rows: libcrypt is opened once, and asked once for each method. */
+function hashProblems(openIt: () => Libcrypt): PasswordTools['hashProblem'] {
+  let libcrypt: Libcrypt | null | undefined;
+  const ofMethods = new Map<string, string | null>();
+
+  function ofMethod(hash: string): string | null {
+    if (libcrypt === undefined) libcrypt = openIfThere(openIt);
     // Nothing can be told here, and the proxies' hosts may well have one.
+    if (libcrypt?.support(hash) !== 'unsupported') return null;
+    return `a method of crypt(3) that ${libcrypt.library} does not know`;
+  }
+
+  return (hash) => {
+    const { problem } = inspectSecret(hash, 'htpasswd');
+    if (problem !== null) return problem;
+    // Of a whole hash of a known method: these prefixes are few.
+    const [prefix] = METHOD_PREFIX.exec(hash)!;
+    let known = ofMethods.get(prefix);
+    if (known === undefined) {
+      known = ofMethod(hash);
+      ofMethods.set(prefix, known);
+    }
+    return known;
+  };
+}
+
+function openIfThere(openIt: () => Libcrypt): Libcrypt | null {
+  try {
+    return openIt();
+  } catch (error) {
     if (error instanceof LibcryptMissing) return null;
     throw error;
   }

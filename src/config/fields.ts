@@ -56,6 +56,11 @@ export function falseAsOff(value: unknown): unknown {
   return value === false ? 'off' : value;
 }
 
+/** The same for a setting that has `on` as well. */
+export function trueAsOn(value: unknown): unknown {
+  return value === true ? 'on' : falseAsOff(value);
+}
+
 /**
  * `off`, or the settings of what is then on.
  * @param standard what it is where nothing is written: `{}` for on with its defaults

@@ -11,6 +11,8 @@ import { systemReason, unreadable } from './system.ts';
 const RENEW_DAYS = 14;
 /** The share of a certificate's time that is for renewal: some are made for a few days only. */
 const RENEW_SHARE = 1 / 3;
+/** Where a listener's setting is. */
+const CLIENT_CA = ['client_certificates', 'ca_file'];
 const DAY = 86_400_000;
 
 /** Looks at the files that the config names, as the proxy will read them at its start. @param now ms since 1970 */
@@ -21,6 +23,9 @@ export function fileFindings(config: Config, now: number): Finding[] {
     ),
     ...config.upstreams.flatMap(({ caFile }, index) =>
       authorityFindings(caFile, ['upstreams', index, 'ca_file'], now),
+    ),
+    ...config.listeners.flatMap(({ clientCertificates }, index) =>
+      authorityFindings(clientCertificates?.caFile ?? null, ['listeners', index, ...CLIENT_CA], now),
     ),
     ...authorityFindings(config.redis.tls?.caFile ?? null, ['redis', 'tls', 'ca_file'], now),
     ...tableFindings(config),

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { capabilities } from './capabilities.ts';
 import {
   duration,
   falseAsOff,
+  flag,
   integer,
   ipAddress,
   label,
@@ -32,6 +34,18 @@ const proxyProtocol = sectionOrOff(
     timeout: duration('5s', '3s', '1m', 'How long the header may take.'),
   },
   "For a load balancer in front that sends the PROXY protocol, version 1 or 2: every connection must begin with it, and its addresses are the client's; or off.",
+  'off',
+);
+
+const clientCertificates = sectionOrOff(
+  {
+    ca_file: path().describe('PEM file of the authorities whose client certificates are taken.'),
+    require: flag(
+      true,
+      'Let nobody in without one, whatever the password; false takes clients without, too. One that does not hold is always refused.',
+    ),
+  },
+  'Ask clients for a certificate in the TLS handshake, besides the login; or off.',
   'off',
 );
 
@@ -75,7 +89,9 @@ export const listener = section({
     .nullable()
     .default(null)
     .describe("OpenSSL cipher string for TLS 1.2 and below; null for the library's default."),
+  client_certificates: clientCertificates,
   proxy_protocol: proxyProtocol,
+  capabilities,
 });
 
 const certificate = section({

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { integer, optionalSection, path, say, size } from './fields.ts';
+import { duration, integer, optionalSection, path, say, sectionOrOff, size } from './fields.ts';
 
 /**
  * What auth/argon2.ts takes at most. A row that asks for more would exhaust a proxy's memory or hold its threads, so
@@ -33,10 +33,26 @@ const upgrade = z
       `files stay as they are. Of ${UPGRADABLE.join(', ')}; \`[]\` for none.`,
   );
 
+const cache = sectionOrOff(
+  {
+    accepted: integer(0, 10_000_000)
+      .default(100_000)
+      .describe('Right passwords remembered; of more, those used longest ago go. Half a KiB each.'),
+    rejected: integer(0, 10_000_000)
+      .default(10_000)
+      .describe('Wrong ones besides, unknown users among them, so that they push out no right one.'),
+    idle: duration('10m', '1s', '24h', 'How long each is remembered after its last use.'),
+    lifetime: duration('24h', '1s', '24h', 'And how long after it was hashed, however often it is used.'),
+  },
+  'Remembers what passwords came out as, in memory alone and by a keyed MAC, so that the same login is not hashed ' +
+    'again; a changed row ends it at once. Or off.',
+);
+
 export const passwords = optionalSection(
   {
     argon2,
     upgrade,
+    cache,
     concurrency: integer(1, 256)
       .nullable()
       .transform((value) => value ?? availableParallelism())

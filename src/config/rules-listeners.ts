@@ -11,6 +11,7 @@ export function listenerRules(config: Config): Finding[] {
     ...occupied(config),
     ...certificatesGiven(config),
     ...config.listeners.flatMap(plaintextRules),
+    ...config.listeners.flatMap(clientCertificateRules),
     ...config.listeners.flatMap(balancerRules),
     ...loops(config),
   ];
@@ -66,6 +67,20 @@ function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
   return [
     doubtful(path, 'passwords may cross the network in plain', 'list the networks that it is for', restsOn),
   ];
+}
+
+/** A demand that a client could step round is none. */
+function clientCertificateRules(listener: ListenerConfig, index: number): Finding[] {
+  const { tls, plaintextAuth, clientCertificates } = listener;
+  if (clientCertificates === null) return [];
+  const path: Path = ['listeners', index, 'client_certificates'];
+  const restsOn = (key: string): Path[] => [['listeners', index, key]];
+  if (tls === 'off')
+    return [wrong(path, 'client certificates need TLS', 'write tls: starttls or implicit', restsOn('tls'))];
+  const inPlain = tls === 'starttls' && plaintextAuth !== 'never' && plaintextAuth.length > 0;
+  if (!inPlain || !clientCertificates.require) return [];
+  const hint = 'write plaintext_auth: never, or require: false';
+  return [wrong(path, 'who logs in without TLS shows no certificate', hint, restsOn('plaintext_auth'))];
 }
 
 /** Whoever is trusted to say whose a connection is can be anybody, to the limits, the log and the tables. */

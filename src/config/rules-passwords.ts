@@ -28,3 +28,13 @@ export function argon2Rules({ passwords }: Config): Finding[] {
   const hint = 'the default is 19MiB, the least to take 7MiB';
   return [doubtful(MEMORY, 'little memory makes stolen hashes cheap to guess', hint)];
 }
+
+const IDLE: Path = ['passwords', 'cache', 'idle'];
+const LIFETIME: Path = ['passwords', 'cache', 'lifetime'];
+
+/** What is remembered of logins. */
+export function cacheRules({ passwords: { cache } }: Config): Finding[] {
+  if (cache === null || cache.idle <= cache.lifetime) return [];
+  const hint = 'nothing is remembered for longer than that: lower it, or raise passwords.cache.lifetime';
+  return [wrong(IDLE, 'longer than passwords.cache.lifetime', hint, [LIFETIME])];
+}

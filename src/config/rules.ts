@@ -3,7 +3,7 @@ import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
 import { mechanismRules } from './rules-mechanisms.ts';
-import { argon2Rules } from './rules-passwords.ts';
+import { argon2Rules, cacheRules } from './rules-passwords.ts';
 import { redisRules } from './rules-redis.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
@@ -19,6 +19,7 @@ export function crossChecks(config: Config): Finding[] {
     ...redisRules(config),
     ...timeRules(config),
     ...argon2Rules(config),
+    ...cacheRules(config),
   ];
 }
 

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { duration, falseAsOff, flag, host, integer, label, path, section, tlsMode } from './fields.ts';
+import {
+  duration,
+  falseAsOff,
+  flag,
+  host,
+  integer,
+  label,
+  path,
+  section,
+  tlsMode,
+  trueAsOn,
+} from './fields.ts';
 import { login } from './login.ts';
 
 export const upstream = section({
@@ -35,6 +46,12 @@ export const upstream = section({
     false,
     'Tell the mailstore the client by XCLIENT, where its greeting offers that, as Dovecot does to trusted networks.',
   ),
+  pipelining: z
+    .preprocess(trueAsOn, z.enum(['auto', 'on', 'off'], { error: 'expected auto, on or off' }))
+    .prefault('auto')
+    .describe(
+      'Send all lines of a login at once, which saves a round trip: auto where the mailstore announces PIPELINING, on, or off.',
+    ),
   login: login(),
   timeout: duration('20s', '100ms', '5m', 'One deadline over connect, TLS, greeting and login.'),
 }).transform((value) => ({ ...value, port: value.port ?? (value.tls === 'implicit' ? 995 : 110) }));

@@ -13,6 +13,7 @@ const STAND_INS: Record<string, unknown> = {
   port: 0,
   certificate: '/nowhere',
   key: '/nowhere',
+  ca_file: '/nowhere',
   user: 'nobody',
   from: ['192.0.2.0/24'],
   listeners: [{}],

@@ -30,7 +30,7 @@ export type SessionRecord = {
   /** Octet string; null before a login was accepted. */
   localUser: string | null;
   upstream: (Endpoint & { name: string }) | null;
-  tls: { version: string; cipher: string } | null;
+  tls: { version: string; cipher: string; certificate: LoggedCertificate | null } | null;
   /** How the last login came out, and why; 'none' where there was none. */
   result: LoginResult | 'none';
   reason: LoginReason;
@@ -50,6 +50,9 @@ export type SessionRecord = {
   /** Application octets, those before the login included. */
   octets: { toClient: number; toUpstream: number };
 };
+
+/** A client's certificate: `name` is an octet string, `fault` the TLS library's code for why it does not hold. */
+export type LoggedCertificate = { name: string | null; fingerprint: string | null; fault: string | null };
 
 export type Endpoint = { address: string; port: number };
 
@@ -169,7 +172,7 @@ function shown(record: SessionRecord): object {
     mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_MECHANISMS),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
     upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },
-    tls: tls && { version: tls.version, cipher: tls.cipher },
+    tls: tls && { version: tls.version, cipher: tls.cipher, certificate: shownCertificate(tls.certificate) },
     result: record.result,
     reason: record.reason,
     end: record.end,
@@ -184,6 +187,12 @@ function shown(record: SessionRecord): object {
     },
     octets: { to_client: octets.toClient, to_upstream: octets.toUpstream },
   };
+}
+
+function shownCertificate(certificate: LoggedCertificate | null): object | null {
+  if (certificate === null) return null;
+  const { name, fingerprint, fault } = certificate;
+  return { name: name === null ? null : printableOctets(name), fingerprint, fault };
 }
 
 /** Microseconds are as fine as anybody reads. */

@@ -1,3 +1,4 @@
+import { type LoginCacheState, registerLoginCache } from './login-metrics.ts';
 import {
   DIRECTIONS,
   type Direction,
@@ -70,6 +71,8 @@ export type States = {
   near?(): NearState | null;
   /** Passwords that wait for their check, and that are being checked. */
   verifyQueue(): { waiting: number; running: number };
+  /** What is remembered of logins; left out where nothing is. */
+  loginCache?(): LoginCacheState;
   logLinesDropped(): number;
 };
 
@@ -107,6 +110,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const sessions = sessionMetrics(registry, options.listeners);
   const upstreams = upstreamMetrics(registry, options.upstreams);
   registerStates(registry, options.states);
+  registerLoginCache(registry, () => options.states.loginCache?.() ?? null);
   registerNearness(registry, () => options.states.near?.() ?? null);
   const eventLoopLag = registry.histogram(
     'teapop_proxy_event_loop_lag_seconds',

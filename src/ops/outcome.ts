@@ -64,6 +64,8 @@ export const END_REASONS = [
   'idle-timeout',
   // The client's doing, before the login.
   'handshake-failed',
+  'certificate-missing',
+  'certificate-refused',
   'too-many-failures',
   'too-many-bad-commands',
   'wrong-protocol',
@@ -107,7 +109,7 @@ export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 /** TLS versions as OpenSSL names them. */
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
-export const HANDSHAKE_FAILURES = ['failed', 'timeout'] as const;
+export const HANDSHAKE_FAILURES = ['failed', 'timeout', 'certificate'] as const;
 export type HandshakeResult = 'ok' | (typeof HANDSHAKE_FAILURES)[number];
 
 /** Which way octets went: towards the client or towards the mailstore. */

@@ -86,6 +86,24 @@ export class Registry {
     });
   }
 
+  /** The same for values that go up and down. */
+  askedByLabel(
+    name: string,
+    help: string,
+    label: string,
+    ask: () => Readonly<Record<string, number>>,
+    values: readonly string[],
+  ): void {
+    const gauge = new Gauge({
+      ...this.#family(name, help),
+      labelNames: [label],
+      collect() {
+        const numbers = ask();
+        for (const value of values) gauge.set({ [label]: value }, numbers[value] ?? 0);
+      },
+    });
+  }
+
   /** A value that never changes, told by its labels. */
   fact(name: string, help: string, labels: Record<string, string>): void {
     new Gauge({ ...this.#family(name, help), labelNames: Object.keys(labels) }).set(labels, 1);

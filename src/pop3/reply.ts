@@ -54,6 +54,9 @@ export const USER_FIRST = lineOf('-ERR Send USER first');
 export const TLS_ACTIVE = lineOf('-ERR TLS is active already');
 export const OCTETS_BEHIND_STLS = lineOf('-ERR Wait for the reply to STLS');
 /** No response code: [AUTH] would cost the client its saved password, which is as good as before. */
+/** Without a response code (RFC 3206): [AUTH] would make clients throw the password away, and the site is in order. */
+export const CERTIFICATE_MISSING = lineOf('-ERR A client certificate is needed here');
+export const CERTIFICATE_REFUSED = lineOf('-ERR The client certificate is not accepted');
 export const TLS_NEEDED = lineOf('-ERR Log in over TLS only');
 export const UNKNOWN_MECHANISM = lineOf('-ERR Unknown mechanism');
 export const BAD_BASE64 = lineOf('-ERR Bad base64');

@@ -35,6 +35,8 @@ export type ListenerPolicy = {
   tls: 'off' | 'starttls' | 'implicit';
   /** The certificates in use now: a reload changes the answer. Called only where there is TLS. */
   serverTls(): ServerTls;
+  /** Nobody gets in without a client certificate of the authorities that `serverTls` has. */
+  certificateRequired: boolean;
   /** Which logins may come without TLS. */
   clearLogins(clientAddress: string): ClearLogins;
   /** Null where connections come from clients themselves. */

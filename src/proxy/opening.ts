@@ -2,7 +2,9 @@ import type { UpstreamEnd } from '../pop3/upstream-effect.ts';
 import { UpstreamLogin, type UpstreamPlan } from '../pop3/upstream-login.ts';
 import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
+import type { KnownCapabilities } from './capabilities.ts';
 import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts';
+import { mayBeAway } from './reasons.ts';
 import type { Upstream } from './upstream.ts';
 
 export type OpenResult = OpenTimes & {
@@ -28,11 +30,16 @@ export type OpenTimes = { connectMs: number | null; loginMs: number };
 /** In milliseconds: until the login is answered, and until its command is out where that has to be sooner. */
 export type OpenPatience = { allMs: number; greetingMs: number };
 
-export type UpstreamServices = DialogueServices;
+export type UpstreamServices = DialogueServices & {
+  /** What is known of the mailstores besides their settings. */
+  capabilities: Pick<KnownCapabilities, 'pipelines' | 'lost'>;
+};
 
 /** Opens one logged-in session at a server of a mailstore. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
+  readonly #upstream: Upstream;
   readonly #header: Uint8Array | null;
+  readonly #services: UpstreamServices;
   readonly #patience: OpenPatience;
   readonly #done: (result: OpenResult) => void;
   readonly #startedAt = performance.now();
@@ -49,10 +56,13 @@ export class UpstreamOpening {
     services: UpstreamServices,
     done: (result: OpenResult) => void,
   ) {
+    this.#upstream = upstream;
     this.#header = header;
+    this.#services = services;
     this.#patience = patience;
     this.#done = done;
-    this.#machine = new UpstreamLogin(plan);
+    const pipelining = services.capabilities.pipelines(upstream);
+    this.#machine = new UpstreamLogin({ ...plan, pipelining });
     this.#dialogue = new Dialogue(upstream, this.#machine, services, {
       sent: () => this.#sent(),
       reached: (end) => this.#reached(end),
@@ -84,6 +94,7 @@ export class UpstreamOpening {
   }
 
   #failed(failure: OpenFailure, detail: string): void {
+    if (mayBeAway(failure)) this.#services.capabilities.lost(this.#upstream);
     this.#done({ ok: false, failure, detail, ...this.#facts() });
   }
 

@@ -12,11 +12,18 @@ export function writeHeader(version: 'v1' | 'v2', ends: Ends): Uint8Array {
   return version === 'v1' ? line(addresses, ends) : block(addresses, ends);
 }
 
+/** The header of a connection that is nobody's but the proxy's: the mailstore goes by the socket's own addresses. */
+export function ownHeader(version: 'v1' | 'v2'): Uint8Array {
+  return version === 'v1' ? UNKNOWN_LINE : LOCAL;
+}
+
 type Addresses = readonly [source: Uint8Array, destination: Uint8Array];
 
 const UNKNOWN_LINE: Uint8Array = Buffer.from('PROXY UNKNOWN\r\n');
-const START = '\r\n\r\n\0\r\nQUIT\n\x21';
+const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n';
+const START = `${SIGNATURE}\x21`;
 const UNSPECIFIED: Uint8Array = Buffer.from(`${START}\0\0\0`);
+const LOCAL: Uint8Array = Buffer.from(`${SIGNATURE}\x20\0\0\0`);
 const TCP_OVER_V4 = 0x11;
 const TCP_OVER_V6 = 0x21;
 

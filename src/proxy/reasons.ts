@@ -122,6 +122,12 @@ export function countedFailure(failure: OpenFailure): CountedFailure {
   }
 }
 
+/** Whether a mailstore may be away, or be another when it is back; that it refuses a login says nothing of it. */
+export function mayBeAway(failure: OpenFailure): boolean {
+  if (failure === 'greeting-refused') return true;
+  return failure !== 'cannot-express' && countedFailure(failure) !== 'login-refused';
+}
+
 const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {
   'not-resolved': true,
   'connect-refused': true,

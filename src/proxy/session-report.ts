@@ -1,4 +1,4 @@
-import type { Log, SessionRecord } from '../ops/log.ts';
+import type { Log, LoggedCertificate, SessionRecord } from '../ops/log.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { EndReason, LoginReason, LoginResult } from '../ops/outcome.ts';
 import type { Phase } from '../ops/phase.ts';
@@ -68,9 +68,11 @@ export class SessionReport {
     this.#phase = phase;
   }
 
-  secured(): void {
+  /** @param refused why the session ends all the same: the client's certificate */
+  secured(refused: EndReason | null): void {
     this.#tls = this.#connection.tls;
-    this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
+    if (refused === null) this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
+    else this.#metrics.handshake(this.#listener, null, 'certificate');
   }
 
   handshakeFailed(end: 'handshake-failed' | 'handshake-timeout' | 'client-lost'): void {
@@ -162,7 +164,7 @@ export class SessionReport {
             port: facts.upstream.port,
           }
         : null,
-      tls: this.#tls,
+      tls: this.#tls && { ...this.#tls, certificate: loggedCertificate(this.#tls) },
       result: this.#result,
       reason: this.#reason,
       end: this.end ?? 'internal',
@@ -178,6 +180,17 @@ export class SessionReport {
       octets: { toClient: connection.octetsOut, toUpstream: connection.octetsIn },
     };
   }
+}
+
+/** What the log tells of a client's certificate, believed or not. */
+function loggedCertificate({ peer, distrusted }: TlsSession): LoggedCertificate | null {
+  const shown = peer ?? distrusted?.certificate ?? null;
+  if (shown === null && distrusted === null) return null;
+  return {
+    name: shown?.commonName ?? null,
+    fingerprint: shown?.fingerprint256 ?? null,
+    fault: distrusted?.reason ?? null,
+  };
 }
 
 /** Unique over restarts and proxies that write to one log: when the process began, at random, and a count. */

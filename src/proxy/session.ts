@@ -3,6 +3,7 @@ import { Authorization, BUFFERED_LIMIT } from '../pop3/authorization.ts';
 import type { Effect } from '../pop3/effect.ts';
 import { SHUTTING_DOWN, TIMED_OUT } from '../pop3/reply.ts';
 import type { Connection, TransportError } from '../transport/transport.ts';
+import { certificateRefusal } from './client-certificate.ts';
 import { Deadline } from './deadlines.ts';
 import type { Introduced } from './introduction.ts';
 import { keepAliveLater } from './late-keepalive.ts';
@@ -117,7 +118,12 @@ export class Session {
 
   secured(): void {
     this.#patience.handshakeEnds(this.#services.wheel.now);
-    this.#report.secured();
+    const refusal = certificateRefusal(this.#listener.certificateRequired, this.#connection.tls);
+    this.#report.secured(refusal?.end ?? null);
+    if (refusal !== null) {
+      this.#finish(refusal.end, refusal.farewell);
+      return;
+    }
     if (this.#listener.tls !== 'implicit') this.#machine.secured();
     else this.#reply(this.#machine.greet());
     this.#arm();

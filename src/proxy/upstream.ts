@@ -24,6 +24,8 @@ export type Upstream = {
   proxyProtocol: 'v1' | 'v2' | null;
   /** Whether the mailstore is told of the client by XCLIENT, where it offers that. */
   xclient: boolean;
+  /** Whether all lines of a login go at once; auto: where the mailstore announces that it takes them so. */
+  pipelining: 'auto' | 'on' | 'off';
   /** One deadline over resolving, connect, TLS, greeting and login. */
   timeoutMs: number;
 };

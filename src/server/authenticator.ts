@@ -2,6 +2,7 @@ import { argon2Dummy } from '../auth/argon2.ts';
 import { type AuthenticatorOptions, createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { ExplainOptions } from '../auth/explain.ts';
+import type { LoginCache } from '../auth/login-cache.ts';
 import { createPasswords } from '../auth/scheme.ts';
 import { scramDummy } from '../auth/scram.ts';
 import { createScramSalts, type ScramSalts } from '../auth/scram-salts.ts';
@@ -15,11 +16,14 @@ import { printableOctets } from '../ops/printable.ts';
 import { readAccounts } from '../tables/sources/accounts.ts';
 import type { TableStore } from '../tables/teapop/store.ts';
 
+/** Where hashes are computed, and what spares them. */
+export type Hashing = { verifier: Verifier; cache: LoginCache };
+
 /** Rejects with an Error that names the file that cannot be read. */
 export async function openAuthenticator(
   config: Config,
   store: TableStore,
-  verifier: Verifier,
+  { verifier, cache }: Hashing,
   log: Log,
 ): Promise<Authenticator> {
   const { argon2, upgrade } = config.passwords;
@@ -29,6 +33,7 @@ export async function openAuthenticator(
     ...rules,
     store,
     verifier,
+    cache,
     dummy: dummyRule(config),
     scram: await openScramSalts(config),
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),

@@ -24,9 +24,11 @@ export class ListenerCertificates {
     const listeners = this.#config.listeners.filter((listener) => listener.tls !== 'off');
     const [first, ...others] = await Promise.all(this.#config.tls.certificates.map(read));
     if (first === undefined) return;
-    const contexts = listeners.map(
-      (listener) => [listener.name, this.#context(listener, [first, ...others])] as const,
-    );
+    const clientCas = await Promise.all(listeners.map(clientCaOf));
+    const contexts = listeners.map((listener, index) => {
+      const clientCa = clientCas[index]!;
+      return [listener.name, this.#context(listener, [first, ...others], clientCa)] as const;
+    });
     this.#contexts = new Map(contexts);
   }
 
@@ -37,13 +39,18 @@ export class ListenerCertificates {
     return context;
   }
 
-  #context(listener: ListenerConfig, certificates: [Certificate, ...Certificate[]]): ServerTls {
+  #context(
+    listener: ListenerConfig,
+    certificates: [Certificate, ...Certificate[]],
+    clientCa: string | null,
+  ): ServerTls {
     try {
       return this.#transport.serverTls({
         certificates,
         minVersion: listener.minTls,
         ciphers: listener.ciphers,
         alpn: ALPN,
+        clientCa,
       });
     } catch (error) {
       // The transport knows of certificates by their numbers alone; the operator looks for files.
@@ -51,6 +58,10 @@ export class ListenerCertificates {
       throw new Error(`listener ${listener.name}: ${(error as Error).message} (of ${files.join(', ')})`);
     }
   }
+}
+
+async function clientCaOf({ clientCertificates }: ListenerConfig): Promise<string | null> {
+  return clientCertificates === null ? null : readFile(clientCertificates.caFile, 'utf8');
 }
 
 async function read(files: { certificate: string; key: string }): Promise<Certificate> {

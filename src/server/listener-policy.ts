@@ -6,21 +6,25 @@ import type { ListenerPolicy } from '../proxy/listener.ts';
 import type { ListenerCertificates } from './certificates.ts';
 import { networkTest } from './networks.ts';
 
-/** Announced before the login, so they must hold after it: every mailstore in use has them. */
-const CAPABILITIES = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'];
-
+/** @param known what all mailstores announce, as far as they have said; the same array until it changes */
 export function listenerPolicy(
   listener: ListenerConfig,
   config: Config,
   certificates: ListenerCertificates,
+  known: () => readonly string[],
 ): ListenerPolicy {
+  const announced = authorization(listener, config, known);
   return {
     name: listener.name,
     tls: listener.tls,
     serverTls: () => certificates.of(listener.name),
+    certificateRequired: listener.clientCertificates?.require ?? false,
     clearLogins: clearRule(listener),
     proxyProtocol: proxyProtocol(listener),
-    authorization: authorization(listener, config),
+    /** Asked by each session as it begins. */
+    get authorization() {
+      return announced();
+    },
   };
 }
 
@@ -28,10 +32,29 @@ function proxyProtocol({ proxyProtocol: config }: ListenerConfig): ProxyProtocol
   return config && { trusts: networkTest(config.from), timeoutMs: config.timeout };
 }
 
-function authorization(listener: ListenerConfig, { limits, tables }: Config): AuthorizationPolicy {
+/** @returns what is announced now; made anew when the mailstores' answers have changed it */
+function authorization(
+  listener: ListenerConfig,
+  config: Config,
+  known: () => readonly string[],
+): () => AuthorizationPolicy {
+  const { capabilities } = listener;
+  const lines = capabilities === 'auto' ? known : () => capabilities;
+  let policy = policyOf(listener, config, lines());
+  return () => {
+    if (policy.settings.capabilities !== lines()) policy = policyOf(listener, config, lines());
+    return policy;
+  };
+}
+
+function policyOf(
+  listener: ListenerConfig,
+  { limits, tables }: Config,
+  capabilities: readonly string[],
+): AuthorizationPolicy {
   return authorizationPolicy({
     banner: 'POP3 ready',
-    capabilities: CAPABILITIES,
+    capabilities,
     implementation: 'teapop-proxy',
     methods: methodsOf(listener.mechanisms, tables),
     stls: listener.tls === 'starttls',

@@ -1,28 +1,33 @@
 import { randomBytes } from 'node:crypto';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createVerifier, type Verifier } from '../auth/verifier.ts';
+import { createLoginCache } from '../auth/login-cache.ts';
+import { createVerifier } from '../auth/verifier.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { type Admin, startAdmin } from '../ops/admin.ts';
 import { watchEventLoop } from '../ops/event-loop.ts';
 import type { Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { KnownCapabilities } from '../proxy/capabilities.ts';
 import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
 import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
-import { openAuthenticator } from './authenticator.ts';
+import { type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
 import { openTables, type Tables } from './tables.ts';
-import { loadUpstreams, upstreamRule } from './upstreams.ts';
+import { askedUpstreams, loadUpstreams, upstreamRule } from './upstreams.ts';
 
 export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
 
 /** How long the last lines of the log may take to be written. */
 const FLUSH_MS = 2000;
+
+/** How long a start waits for the mailstores' capabilities: one that is well answers in milliseconds. */
+const FIRST_ANSWERS_MS = 1000;
 
 /** Of a challenge or nonce: nobody meets or guesses one of 2 ** 128. */
 const UNIQUE_OCTETS = 16;
@@ -36,12 +41,13 @@ export type Bound = { name: string; address: string; port: number };
 export class Server {
   readonly #options: ServerOptions;
   readonly #wheel = new DeadlineWheel();
-  readonly #verifier: Verifier;
+  readonly #hashing: Hashing;
   readonly #metrics: Metrics;
   readonly #certificates: ListenerCertificates;
   readonly #unwatch: () => void;
   #state: 'starting' | 'serving' | 'draining' = 'starting';
   #tables: Tables | null = null;
+  #capabilities: KnownCapabilities | null = null;
   #sessions: SessionSet | null = null;
   #admin: Admin | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -50,7 +56,8 @@ export class Server {
   private constructor(options: ServerOptions) {
     const { config, transport, log } = options;
     this.#options = options;
-    this.#verifier = createVerifier(config.passwords);
+    const { passwords } = config;
+    this.#hashing = { verifier: createVerifier(passwords), cache: createLoginCache(passwords.cache) };
     this.#certificates = new ListenerCertificates(config, transport);
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
@@ -60,7 +67,8 @@ export class Server {
         tables: () => this.#tableState(),
         redisUp: () => this.#tables?.redisUp() ?? null,
         near: () => this.#tables?.near() ?? null,
-        verifyQueue: () => this.#verifier,
+        verifyQueue: () => this.#hashing.verifier,
+        loginCache: () => this.#hashing.cache.state,
         logLinesDropped: () => log.dropped,
       },
     });
@@ -92,7 +100,7 @@ export class Server {
   }
 
   /**
-   * Reads certificates and tables anew. What cannot be read is logged and stays as it was; sessions go on. One
+   * Reads certificates and tables anew, and asks the mailstores what they announce. What cannot be read is logged and stays as it was; sessions go on. One
    * reload after the other, so that what was read last is what serves. Never rejects.
    */
   reload(): Promise<void> {
@@ -102,6 +110,7 @@ export class Server {
 
   async #reload(): Promise<void> {
     const { log } = this.#options;
+    this.#capabilities?.ask();
     const parts = { certificates: () => this.#certificates.load(), tables: () => this.#tables!.reload() };
     for (const [part, load] of Object.entries(parts)) {
       try {
@@ -126,7 +135,7 @@ export class Server {
     await this.#release();
     log.event('info', 'stopped');
     // A reader of the log that stands still must not keep a stopped proxy alive.
-    await Promise.race([log.flush(), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+    await atMost(FLUSH_MS, log.flush());
   }
 
   /** Ends a drain: cuts off the sessions that are left. */
@@ -141,16 +150,18 @@ export class Server {
     }
     await this.#certificates.load();
     const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
+    const reach = { transport, wheel: this.#wheel, resolver: new Resolver(), log };
+    const capabilities = new KnownCapabilities(askedUpstreams(config, upstreams), reach);
+    this.#capabilities = capabilities;
+    const heard = capabilities.ask();
     this.#tables = await openTables(config, secrets, log);
     this.#sessions = new SessionSet({
-      transport,
-      wheel: this.#wheel,
-      resolver: new Resolver(),
-      authenticator: await openAuthenticator(config, this.#tables.store, this.#verifier, log),
+      ...reach,
+      capabilities,
+      authenticator: await openAuthenticator(config, this.#tables.store, this.#hashing, log),
       upstreamOf: upstreamRule(config, upstreams),
       failureDelayMs: config.limits.failureDelay,
       metrics: this.#metrics,
-      log,
       untold: new Seldom(),
       keepAlive: keepAliveOf(config),
       unique: () => randomBytes(UNIQUE_OCTETS).toString('hex'),
@@ -162,6 +173,8 @@ export class Server {
         connections: config.limits.connections,
       },
     });
+    // The first clients shall hear what the later ones will; but no mailstore that is away holds up the start.
+    await atMost(FIRST_ANSWERS_MS, heard);
     for (const listener of config.listeners) await this.#listen(this.#sessions, listener);
     this.#state = 'serving';
   }
@@ -176,7 +189,8 @@ export class Server {
   }
 
   async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
-    const policy = listenerPolicy(config, this.#options.config, this.#certificates);
+    const known = () => this.#capabilities!.common;
+    const policy = listenerPolicy(config, this.#options.config, this.#certificates, known);
     const keepAlive = keepAliveOf(this.#options.config);
     const { address, port } = config;
     const listener = await sessions
@@ -214,11 +228,21 @@ export class Server {
 
   async #release(): Promise<void> {
     await this.#closeListeners();
+    this.#capabilities?.close();
     await this.#tables?.store.close();
     await this.#admin?.close();
     this.#unwatch();
     this.#wheel.stop();
   }
+}
+
+async function atMost(ms: number, coming: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([coming, late]);
+  clearTimeout(timer);
 }
 
 /** The config has milliseconds, the system takes whole seconds. */

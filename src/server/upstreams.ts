@@ -12,6 +12,12 @@ export function upstreamRule(config: Config, upstreams: readonly Upstream[]): (d
   return (domain) => byName.get(configuredUpstream(config, domain).name)!;
 }
 
+/** Those whose capabilities matter: to what a listener announces, or to how a login is sent. */
+export function askedUpstreams({ listeners }: Config, upstreams: readonly Upstream[]): Upstream[] {
+  const announced = listeners.some(({ capabilities }) => capabilities === 'auto');
+  return upstreams.filter(({ pipelining }) => announced || pipelining === 'auto');
+}
+
 /** The same as the config has it, without secrets. */
 export function configuredUpstream({ tables, upstreams }: Config, domain: string): UpstreamConfig {
   const named = tables.domains.get(domain)?.upstream ?? null;
@@ -29,11 +35,12 @@ export function loadUpstreams(
 ): Promise<Upstream[]> {
   return Promise.all(
     config.upstreams.map(async (upstream): Promise<Upstream> => {
-      const { name, host, port, tls, xclient, timeout } = upstream;
+      const { name, host, port, tls, xclient, pipelining, timeout } = upstream;
       const proxyProtocol = upstream.proxyProtocol === 'off' ? null : upstream.proxyProtocol;
       const clientTls = tls === 'off' ? null : await clientContext(upstream, transport);
       const login = loginMode(upstream, password);
-      return { name, host, port, tls, clientTls, login, proxyProtocol, xclient, timeoutMs: timeout };
+      const told = { proxyProtocol, xclient, pipelining };
+      return { name, host, port, tls, clientTls, login, ...told, timeoutMs: timeout };
     }),
   );
 }

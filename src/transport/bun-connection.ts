@@ -150,7 +150,7 @@ export class BunConnection extends ConnectionState implements Connection {
       return;
     }
     this.#phase = 'secure';
-    this.tls = sessionOf(socket, this.#tls!);
+    this.tls = sessionOf(socket, this.#tls!, error);
     if (this.#paused) this.#call((own) => own.pause());
     this.handler.secured(this);
     this.#flush();

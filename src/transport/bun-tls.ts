@@ -2,11 +2,13 @@
  * TLS for Bun's sockets. Bun takes a ready context (`secureContext`) for each handshake: prepared once, it costs no
  * SSL_CTX a connection, and a session ticket given out by one handshake resumes in the next.
  */
+import type { X509Certificate } from 'node:crypto';
 import { createSecureContext, getCACertificates, type SecureContextOptions } from 'node:tls';
 import type { BunConnection, NativeSocket } from './bun-connection.ts';
 import { type Events, tlsEvents } from './bun-events.ts';
 import { alpnWire, type ByName, contextsByName } from './certificates.ts';
-import { transportError } from './errors.ts';
+import { errorCode, transportError } from './errors.ts';
+import { type PeerVerdict, verdictOn } from './peer-verdict.ts';
 import type {
   ClientTls,
   ClientTlsOptions,
@@ -42,15 +44,18 @@ function eventsWithNames(byName: ByName<NativeContext>): Events {
 }
 
 export function bunServerTls(options: ServerTlsOptions): BunServerTls {
-  const { first, byName } = contextsByName(options, (pair) =>
+  const { first, byName } = contextsByName(options, (pairs) =>
     nativeContext({
-      cert: pair.certificate,
-      key: pair.key,
+      cert: pairs.map(({ certificate }) => certificate),
+      key: pairs.map(({ key }) => key),
       minVersion: options.minVersion,
       ...(options.ciphers === null ? {} : { ciphers: options.ciphers }),
+      ...(options.clientCa === null ? {} : { ca: options.clientCa }),
     }),
   );
   const upgrade: UpgradeTls = { secureContext: first };
+  // Not rejected by Bun, which would do it without a word: a session whose certificate is missing is told so.
+  if (options.clientCa !== null) Object.assign(upgrade, { requestCert: true, rejectUnauthorized: false });
   if (options.alpn.length > 0) upgrade.ALPNProtocols = alpnWire(options.alpn);
   return { side: 'server', options, upgrade, events: eventsWithNames(byName) };
 }
@@ -82,14 +87,21 @@ export function upgrade(
   return socket.upgradeTLS(options)[1] as NativeSocket;
 }
 
-/** What the handshake agreed on. */
-export function sessionOf(socket: NativeSocket, tls: BunTls): TlsSession {
+/** What the handshake agreed on. @param error what Bun's `handshake` event said of the peer's certificate */
+export function sessionOf(socket: NativeSocket, tls: BunTls, error: Error | null): TlsSession {
   return {
+    ...peerOf(socket, tls, error),
     version: socket.getTLSVersion(),
     cipher: socket.getCipher().name,
     alpn: socket.alpnProtocol || null,
     serverName: (tls.side === 'client' ? tls.options.serverName : socket.getServername()) || null,
   };
+}
+
+function peerOf(socket: NativeSocket, tls: BunTls, error: Error | null): PeerVerdict {
+  if (tls.side === 'client' || tls.options.clientCa === null) return verdictOn(undefined, null);
+  const fault = error === null && socket.authorized ? null : errorCode(error) || 'UNVERIFIED';
+  return verdictOn(socket.getPeerX509Certificate() as X509Certificate | undefined, fault);
 }
 
 /**

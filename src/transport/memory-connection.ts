@@ -13,6 +13,14 @@ type Endpoint = { address: string; port: number };
 
 const RESET: TransportError = { kind: 'reset', message: 'ECONNRESET: connection reset by peer' };
 
+const MEMORY_TLS = {
+  version: 'TLSv1.3',
+  cipher: 'none (memory)',
+  alpn: null,
+  peer: null,
+  distrusted: null,
+};
+
 export class MemoryConnection extends ConnectionState implements Connection {
   readonly #window: number;
   #peer: MemoryConnection | null = null;
@@ -199,7 +207,7 @@ export class MemoryConnection extends ConnectionState implements Connection {
   }
 
   #secure(): void {
-    this.tls = { version: 'TLSv1.3', cipher: 'none (memory)', alpn: null, serverName: this.#serverName() };
+    this.tls = { ...MEMORY_TLS, serverName: this.#serverName() };
     // What was written since `startTls` may go now.
     this.#outbox = this.#behindHello;
     this.#behindHello = new Outbox();

@@ -1,4 +1,5 @@
 /** TLS for node:tls: contexts prepared once, used for any number of handshakes. */
+import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import {
@@ -10,6 +11,8 @@ import {
   TLSSocket,
 } from 'node:tls';
 import { contextsByName } from './certificates.ts';
+import { errorCode } from './errors.ts';
+import { type PeerVerdict, verdictOn } from './peer-verdict.ts';
 import type { ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions, TlsSession } from './transport.ts';
 
 type SniCallback = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
@@ -26,16 +29,35 @@ function ciphers(options: { minVersion: string; ciphers?: string | null }): { ci
 }
 
 export function nodeServerTls(options: ServerTlsOptions): NodeServerTls {
-  const { first, byName } = contextsByName(options, (pair) =>
+  const { first, byName } = contextsByName(options, (pairs) =>
     createSecureContext({
-      cert: pair.certificate,
-      key: pair.key,
+      cert: pairs.map(({ certificate }) => certificate),
+      key: pairs.map(({ key }) => key),
       minVersion: options.minVersion,
       ...ciphers(options),
+      ...(options.clientCa === null ? {} : { ca: options.clientCa }),
+      sessionIdContext: sessionGroup(options),
     }),
   );
-  const bySni: SniCallback = (name, done) => done(null, byName(name) ?? first);
+  // Of a context given here node:tls takes one certificate, the last, which is RSA's where there is one: ECDSA beside
+  // it works in `first` alone, and `first` has to be asked for by giving nothing.
+  const bySni: SniCallback = (name, done) => {
+    const context = byName(name);
+    if (context === undefined || context === first) done(null);
+    else done(null, context);
+  };
   return { side: 'server', options, first, bySni };
+}
+
+/**
+ * Sessions resume among contexts of one group (OpenSSL's session id context, 32 octets at most). None may pass from
+ * where clients show no certificate to where they must.
+ */
+function sessionGroup({ clientCa }: ServerTlsOptions): string {
+  return createHash('sha256')
+    .update(clientCa ?? '')
+    .digest('base64url')
+    .slice(0, 32);
 }
 
 export function nodeClientTls(options: ClientTlsOptions): NodeClientTls {
@@ -51,6 +73,8 @@ export function wrap(socket: Socket, tls: NodeTls): TLSSocket {
     isServer: true,
     secureContext: tls.first,
     SNICallback: tls.bySni,
+    // Not rejected by OpenSSL: a session whose certificate is missing is told so.
+    ...(tls.options.clientCa === null ? {} : { requestCert: true, rejectUnauthorized: false }),
     ...(tls.options.alpn.length > 0 ? { ALPNProtocols: [...tls.options.alpn] } : {}),
   });
 }
@@ -70,9 +94,20 @@ function wrapClient(socket: Socket, tls: NodeClientTls): TLSSocket {
 export function sessionOf(socket: TLSSocket, tls: NodeTls): TlsSession {
   const asked = (socket as unknown as { servername?: string | false }).servername;
   return {
+    ...peerOf(socket, tls),
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher().name,
     alpn: socket.alpnProtocol || null,
     serverName: (tls.side === 'client' ? tls.options.serverName : asked) || null,
   };
+}
+
+/** What OpenSSL found, which node:tls keeps for its own server. */
+type Verifying = { ssl: { verifyError(): Error | null } | null };
+
+function peerOf(socket: TLSSocket, tls: NodeTls): PeerVerdict {
+  if (tls.side === 'client' || tls.options.clientCa === null) return verdictOn(undefined, null);
+  const { ssl } = socket as unknown as Verifying;
+  const error = ssl === null ? new Error('no session') : ssl.verifyError();
+  return verdictOn(socket.getPeerX509Certificate(), error ? errorCode(error) || 'UNVERIFIED' : null);
 }

@@ -98,7 +98,27 @@ export type TlsSession = {
   alpn: string | null;
   /** The server name that the client asked for; null where none. */
   serverName: string | null;
+  /**
+   * The client's certificate, verified: signed by one of `clientCa`, in its time and made for clients. Null where none
+   * was asked for or shown, and for a client's own session.
+   */
+  peer: PeerCertificate | null;
+  /** A certificate that the client showed and that nothing may be based on, and why. The handshake went on with it. */
+  distrusted: DistrustedCertificate | null;
 };
+
+/** What a certificate says of whose it is. Names are octet strings. */
+export type PeerCertificate = {
+  /** Of the subject's alternative names (RFC 5280, 4.2.1.6) those of types rfc822Name and dNSName. */
+  names: { email: readonly string[]; dns: readonly string[] };
+  /** The subject's last common name; null where there is none, or none that is text without control characters. */
+  commonName: string | null;
+  /** SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it. */
+  fingerprint256: string;
+};
+
+/** `reason` is the TLS library's code, such as CERT_HAS_EXPIRED; `certificate` null where it could not be read. */
+export type DistrustedCertificate = { certificate: PeerCertificate | null; reason: string };
 
 /** PEM text of a certificate chain and its private key. */
 export type Certificate = { certificate: string; key: string };
@@ -111,6 +131,8 @@ export type ServerTlsOptions = {
   ciphers: string | null;
   /** Protocols for ALPN; a client that offers only others is refused. Without ALPN a client is let in. */
   alpn: readonly string[];
+  /** PEM text of the authorities of client certificates: a client is asked for one of theirs. Null asks for none. */
+  clientCa: string | null;
 };
 
 export type ClientTlsOptions = {

@@ -48,4 +48,38 @@ describe('what publishing is handed', () => {
     const broken = () => assert.fail('broken');
     assert.throws(() => createPasswordTools(CHEAP, null, null, broken).hashProblem(DES), /broken/);
   });
+
+  test('libcrypt is opened once for all rows, and asked once for each method', () => {
+    const real = openLibcrypt();
+    let opened = 0;
+    const asked: string[] = [];
+    const counting = createPasswordTools(CHEAP, null, null, () => {
+      opened++;
+      return {
+        ...real,
+        support: (hash) => {
+          asked.push(hash);
+          return hash.startsWith('$1$') ? 'unsupported' : real.support(hash);
+        },
+      };
+    });
+    const MD5 = '$1$deadbeef$0Huu6KHrKLVWfqa4WljDE0';
+    const bcrypt = (letter: string) => `$2${letter}$05$${'a'.repeat(53)}`;
+    const rows = [DES, MD5, bcrypt('y'), bcrypt('b')];
+    for (let i = 0; i < 3; i++) {
+      for (const hash of rows) assert.equal(counting.hashProblem(hash) !== null, hash === MD5, hash);
+      // Of one method, and each looked at for itself.
+      assert.notEqual(counting.hashProblem(`${DES}x`), null);
+    }
+    assert.equal(opened, 1);
+    assert.deepEqual(asked, rows);
+
+    let missing = 0;
+    const none = createPasswordTools(CHEAP, null, null, () => {
+      missing++;
+      return openLibcrypt(['libcrypt.so.none']);
+    });
+    for (const hash of rows) assert.equal(none.hashProblem(hash), null);
+    assert.equal(missing, 1);
+  });
 });

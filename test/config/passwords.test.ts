@@ -54,6 +54,21 @@ test('hashes of DES and MD5 are upgraded unless told otherwise; a list replaces 
   assert.match(onlyError(withRest('passwords: { upgrade: md5 }\n')).hint ?? '', /\[\] for none/);
 });
 
+test('logins are remembered for ten minutes and a day at most, unless told otherwise', () => {
+  const cache = (text: string) => good(withRest(text)).config.passwords.cache;
+  const standard = { accepted: 100_000, rejected: 10_000, idle: 600_000, lifetime: 86_400_000 };
+  assert.deepEqual(cache(''), standard);
+  assert.deepEqual(cache('passwords: { cache: { idle: 1h, rejected: 0 } }\n'), {
+    ...{ ...standard, idle: 3_600_000, rejected: 0 },
+  });
+  for (const off of ['off', 'false']) assert.equal(cache(`passwords: { cache: ${off} }\n`), null);
+  const long = onlyError(withRest('passwords: { cache: { lifetime: 25h } }\n'));
+  assert.equal(`${long.path}: ${long.message}`, 'passwords.cache.lifetime: expected 1s to 24h');
+  const idle = onlyError(withRest('passwords: { cache: { idle: 2h, lifetime: 1h } }\n'));
+  assert.equal(`${idle.path}: ${idle.message}`, 'passwords.cache.idle: longer than passwords.cache.lifetime');
+  assert.match(idle.hint ?? '', /raise passwords\.cache\.lifetime/);
+});
+
 test('each method that can be upgraded is one that a stored hash can have', () => {
   const salt = 'salt';
   const hashes: Record<(typeof UPGRADABLE)[number], string> = {

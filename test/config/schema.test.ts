@@ -89,15 +89,20 @@ const SERVERS: Record<string, Values> = {
   cluster: { cluster: [{ host: '127.0.0.1' }] },
 };
 
-const BALANCERS: Values = { proxy_protocol: { from: ['192.0.2.0/24'] } };
+/** What must be given in a section of a listener that can be off. */
+const SECTIONS: Record<string, Values> = {
+  proxy_protocol: { from: ['192.0.2.0/24'] },
+  client_certificates: { ca_file: '/ca.pem' },
+};
 
 /** A config that gives each list an entry, with one setting changed, or left out where the value is undefined. */
 function configWith(path: Path, value: unknown): string {
   const servers = path.length > 2 ? SERVERS[String(path[1])] : undefined;
-  const balancers = path.length > 3 && path[2] === 'proxy_protocol' ? BALANCERS : {};
+  const section = path.length > 3 ? SECTIONS[String(path[2])] : undefined;
+  const settings = section === undefined ? {} : { [String(path[2])]: section };
   const root: Values = {
     ...(servers === undefined ? {} : { redis: structuredClone(servers) }),
-    listeners: [{ name: 'pop3', port: 110, ...structuredClone(balancers) }],
+    listeners: [{ name: 'pop3', port: 110, ...structuredClone(settings) }],
     tls: { certificates: [{ certificate: '/mail.pem', key: '/mail.key' }] },
     upstreams: [{ name: 'mailstore', host: 'mail.example.com' }],
   };

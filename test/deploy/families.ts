@@ -20,6 +20,11 @@ export async function families(): Promise<Map<string, Family>> {
         snapshot: { generation: 1, ageSeconds: 1, octets: 1 },
       }),
       verifyQueue: () => ({ waiting: 0, running: 0 }),
+      loginCache: () => ({
+        hits: { accepted: 0, rejected: 0 },
+        misses: 0,
+        entries: { accepted: 0, rejected: 0 },
+      }),
       logLinesDropped: () => 0,
     },
   });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { UpstreamEffect, UpstreamMachine } from '../../src/pop3/upstream-effect.ts';
 import { UpstreamLogin, type UpstreamPlan } from '../../src/pop3/upstream-login.ts';
 import { base64, latin1, segmentations, text } from './drive.ts';
 
@@ -14,21 +15,32 @@ export const plainPlan = (password: string): UpstreamPlan => ({
 export const PLAIN = plainPlan('secret');
 export const LONG = plainPlan('s'.repeat(300));
 
+/** An effect as the lines of a transcript. */
+function written(effect: UpstreamEffect, stage: string): string[] {
+  switch (effect.do) {
+    case 'send':
+      return [`> ${text(effect.octets)}`];
+    case 'done':
+      return [`done ${text(effect.reply)}`, `rest ${text(effect.rest)}`];
+    case 'answered':
+      return [`answered ${effect.capabilities?.join(', ') ?? 'nothing'}`];
+    case 'fail':
+      return [`fail ${effect.failure} at ${stage}`];
+    default:
+      return [effect.do];
+  }
+}
+
 /** A mailstore by script: each answer comes once the machine has nothing left to do. */
-export function talk(
-  plan: UpstreamPlan,
+export function talkTo(
+  machine: UpstreamMachine,
   answers: readonly string[],
   cut: (answer: string) => string[],
 ): string[] {
-  const machine = new UpstreamLogin(plan);
   const transcript: string[] = [];
   const run = () => {
-    for (let effect = machine.next(); effect !== null; effect = machine.next()) {
-      if (effect.do === 'send') transcript.push(`> ${text(effect.octets)}`);
-      else if (effect.do === 'done')
-        transcript.push(`done ${text(effect.reply)}`, `rest ${text(effect.rest)}`);
-      else transcript.push(effect.do === 'fail' ? `fail ${effect.failure} at ${machine.stage}` : effect.do);
-    }
+    for (let effect = machine.next(); effect !== null; effect = machine.next())
+      transcript.push(...written(effect, machine.stage));
   };
   run();
   for (const answer of answers) {
@@ -46,9 +58,25 @@ export function talk(
   return transcript;
 }
 
+/** The same to a login. */
+export function talk(
+  plan: UpstreamPlan,
+  answers: readonly string[],
+  cut: (answer: string) => string[],
+): string[] {
+  return talkTo(new UpstreamLogin(plan), answers, cut);
+}
+
 /** What comes of a mailstore's answers, the same whether each arrives whole or in pieces. */
 export function converse(plan: UpstreamPlan, ...answers: string[]): string[] {
-  const transcripts = [0, 1, 2].map((how) => talk(plan, answers, (answer) => segmentations(answer)[how]!));
+  return converseWith(() => new UpstreamLogin(plan), ...answers);
+}
+
+/** The same with any machine. */
+export function converseWith(make: () => UpstreamMachine, ...answers: string[]): string[] {
+  const transcripts = [0, 1, 2].map((how) =>
+    talkTo(make(), answers, (answer) => segmentations(answer)[how]!),
+  );
   assert.deepEqual(transcripts[1], transcripts[0]);
   assert.deepEqual(transcripts[2], transcripts[0]);
   return transcripts[0]!;

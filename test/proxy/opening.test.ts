@@ -255,6 +255,7 @@ describe('TLS towards the mailstore', () => {
       minVersion: 'TLSv1.2',
       ciphers: null,
       alpn: [],
+      clientCa: null,
     });
     const mailstore = await transportMailstore(transport, peers, serverTls);
     const upstream = {

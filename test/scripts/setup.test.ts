@@ -1,9 +1,9 @@
 /** The set-up script on a checkout of its own, with an npm that only notes how it was called. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Outcome, run } from '../support/process.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temp.ts';
@@ -158,3 +158,47 @@ test('asks for no package whose program is there', () =>
     assert.doesNotMatch(stderr, /\bmpop\b/);
     assert.match(stderr, /\bfetchmail\b/);
   }));
+
+describe('the mailstores that are only unpacked', () => {
+  const CACHE = 'node_modules/.cache/teapop-proxy/mailstores';
+  const fetching = (folder: TemporaryFolder) => `#!/bin/sh
+echo "$@" >>'${folder.path}/apt-was-called'
+case "$*" in *download*) : >one_1.0_all.deb ;; esac
+`;
+
+  /** All else is there: what lies in the path of the checkout, and the system's own libraries. */
+  async function ready(folder: TemporaryFolder): Promise<void> {
+    folder.file('node_modules/.bin/bun', RUNS, 0o755);
+    folder.file(STAMP, DIGEST);
+    const script = readFileSync(join(folder.path, 'scripts', 'setup.mjs'), 'utf8');
+    for (const [, proof] of script.matchAll(/proof: '([^'/]+)'/g)) folder.file(`path/${proof}`, RUNS, 0o755);
+    folder.file('path/dpkg', RUNS, 0o755);
+  }
+
+  test('are fetched and unpacked once', () =>
+    withCheckout(async (folder) => {
+      await ready(folder);
+      folder.file('path/apt-get', fetching(folder), 0o755);
+      const first = await setUp(folder, ['--test']);
+      assert.equal(first.code, 0, first.output);
+      assert.match(
+        readFileSync(join(folder.path, 'apt-was-called'), 'utf8'),
+        /^[^\n]*download courier-pop [^\n]*\n$/,
+      );
+      assert.deepEqual(readdirSync(join(folder.path, CACHE)), ['.packages']);
+      const second = await setUp(folder, ['--test']);
+      assert.deepEqual([second.code, second.output], [0, '']);
+    }));
+
+  test('are named with what to run by hand where they cannot be fetched', () =>
+    withCheckout(async (folder) => {
+      await ready(folder);
+      folder.file('path/apt-get', '#!/bin/sh\necho no network >&2\nexit 100\n', 0o755);
+      const { code, stderr } = await setUp(folder, ['--test']);
+      assert.equal(code, 1);
+      assert.match(stderr, /^no network$/m);
+      assert.match(stderr, /could not be fetched/);
+      assert.match(stderr, /apt-get download courier-pop .*popa3d/);
+      assert.equal(existsSync(join(folder.path, CACHE, '.packages')), false);
+    }));
+});

@@ -1,4 +1,4 @@
-import { appendFileSync, chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Certificate } from '../../src/transport/transport.ts';
 import {
   dovecotConfig,
@@ -9,6 +9,7 @@ import {
   SPOOL_GROUP,
   usersFile,
 } from './dovecot-config.ts';
+import { deliver, type MaildropFiles } from './maildrop.ts';
 import { freePort } from './ports.ts';
 import { type RunningProcess, serving, start, until } from './process.ts';
 import { temporaryFolder } from './temp.ts';
@@ -106,13 +107,11 @@ function handle(layout: Layout, server: RunningProcess): Dovecot {
     if (maildrop === undefined) throw new Error(`no user ${user} in this Dovecot`);
     return maildrop;
   };
-  let delivered = 0;
   return {
     port: layout.port,
     tlsPort: layout.tlsPort,
     pid: server.pid,
-    deliver: (user, message) =>
-      deliver(maildropOf(user), Buffer.from(message as string, 'latin1'), ++delivered),
+    deliver: (user, message) => deliver(files(maildropOf(user)), Buffer.from(message as string, 'latin1')),
     maildrop: (user) => maildropOf(user).path,
     uid: (user) => maildropOf(user).uid,
     count: (user) => count(maildropOf(user)),
@@ -126,33 +125,8 @@ function handle(layout: Layout, server: RunningProcess): Dovecot {
   };
 }
 
-function deliver(maildrop: Maildrop, message: Buffer, serial: number): void {
-  if (maildrop.user.maildrop === 'maildir') {
-    const path = `${maildrop.path}/new/${1_000_000_000 + serial}.M${serial}P${process.pid}.mailstore`;
-    writeFileSync(path, withoutCarriageReturns(message), { mode: 0o600 });
-    chownSync(path, maildrop.uid, maildrop.gid);
-    return;
-  }
-  const text = withoutCarriageReturns(message);
-  if (text.includes('\nFrom ')) throw new Error('a line that begins with "From " does not survive an mbox');
-  appendFileSync(maildrop.path, 'From sender@example.org Sat Nov 22 10:00:00 2003\n');
-  appendFileSync(maildrop.path, text);
-  appendFileSync(maildrop.path, '\n');
-}
-
-/** Without a string of the whole: a message may have 100 MB. */
-function withoutCarriageReturns(message: Buffer): Buffer {
-  const text = Buffer.allocUnsafe(message.length);
-  let length = 0;
-  for (let from = 0; from < message.length; ) {
-    const at = message.indexOf('\r\n', from);
-    const to = at < 0 ? message.length : at;
-    length += message.copy(text, length, from, to);
-    if (at < 0) break;
-    text[length++] = 0x0a;
-    from = at + 2;
-  }
-  return text.subarray(0, length);
+function files({ user, path, uid, gid }: Maildrop): MaildropFiles {
+  return { kind: user.maildrop ?? 'mbox', path, uid, gid };
 }
 
 function count(maildrop: Maildrop): number {

@@ -4,7 +4,7 @@ import { NearStore } from '../../src/tables/near/store.ts';
 import { Feed } from '../../src/tables/published/feed.ts';
 import { RedisStore } from '../../src/tables/published/redis-store.ts';
 import { connectRedis, listenRedis } from '../../src/tables/redis/client.ts';
-import type { Command, RedisLink } from '../../src/tables/redis/link.ts';
+import type { Command, RedisLink, RedisSettings } from '../../src/tables/redis/link.ts';
 import { SnapshotKeeper } from '../../src/tables/snapshot/keeper.ts';
 import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/teapop/lookup.ts';
 import { type TableStore, TablesUnavailable } from '../../src/tables/teapop/store.ts';
@@ -64,9 +64,9 @@ export type Near = {
 const BOUNDS = { rows: 1_000, octets: 2 ** 20, unknown: 100 };
 
 /** What a proxy opens to look up in the tables published under `test`, with its feed following. */
-export async function openNear(port: number, options: NearOptions = {}): Promise<Near> {
-  const { bounds, trust = 1_000, maxStale = 60_000, nudged = true, timeout = 1_000 } = options;
-  const settings = { ...redisAt(port), timeout };
+export async function openNear(redis: RedisSettings, options: NearOptions = {}): Promise<Near> {
+  const { bounds, trust = 1_000, maxStale = 60_000, nudged = true, timeout = redis.timeout } = options;
+  const settings = { ...redis, timeout };
   const link = watched(connectRedis(settings));
   const store = new RedisStore({ link, prefix: 'test' });
   const events: string[] = [];
@@ -127,7 +127,7 @@ export function nearSite(options: readonly string[] = []): NearSite {
       return near;
     },
     openAlone: async (nearOptions) => {
-      const near = await openNear(it.server.port, nearOptions);
+      const near = await openNear(redisAt(it.server.port), nearOptions);
       opened.push(near);
       return near;
     },

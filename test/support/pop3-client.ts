@@ -4,6 +4,9 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 /** How long a test waits for what should come at once. */
 const PATIENCE_MS = 10_000;
 
+/** The client's own certificate. */
+export type Identity = { cert?: string; key?: string };
+
 /**
  * A client that shows every octet: sends what it is told, hands out lines, keeps what it got. Octet strings.
  */
@@ -28,8 +31,13 @@ export class Pop3Client {
     return new Pop3Client(socket);
   }
 
-  static async connectTls(port: number, ca: string, servername = 'localhost'): Promise<Pop3Client> {
-    const socket = connectTls({ port, host: '127.0.0.1', ca, servername, ALPNProtocols: ['pop3'] });
+  static async connectTls(
+    port: number,
+    ca: string,
+    servername = 'localhost',
+    own: Identity = {},
+  ): Promise<Pop3Client> {
+    const socket = connectTls({ port, host: '127.0.0.1', ca, servername, ALPNProtocols: ['pop3'], ...own });
     await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
     return new Pop3Client(socket);
   }
@@ -91,10 +99,10 @@ export class Pop3Client {
   }
 
   /** After a +OK to STLS: the handshake, on the same connection. */
-  async startTls(ca: string, servername = 'localhost'): Promise<void> {
+  async startTls(ca: string, servername = 'localhost', own: Identity = {}): Promise<void> {
     const plain = this.socket;
     plain.removeAllListeners();
-    const secure = connectTls({ socket: plain, ca, servername, ALPNProtocols: ['pop3'] });
+    const secure = connectTls({ socket: plain, ca, servername, ALPNProtocols: ['pop3'], ...own });
     await new Promise<void>((resolve, reject) => secure.once('secureConnect', resolve).once('error', reject));
     this.socket = secure;
     this.received = '';

@@ -4,6 +4,7 @@ import { createLog } from '../../src/ops/log.ts';
 import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
 import { authorizationPolicy, type PolicySettings } from '../../src/pop3/capability.ts';
 import type { Credentials } from '../../src/pop3/credentials.ts';
+import { KnownCapabilities } from '../../src/proxy/capabilities.ts';
 import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
 import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
@@ -33,7 +34,12 @@ export type TestProxyOptions = {
   salt?: (user: string) => Salting | Promise<Salting>;
   /** Default USER, PLAIN and LOGIN. */
   methods?: PolicySettings['methods'];
-  tls?: { mode: 'starttls' | 'implicit'; certificate: TestCertificate };
+  tls?: {
+    mode: 'starttls' | 'implicit';
+    certificate: TestCertificate;
+    clientCa?: string;
+    certificateRequired?: boolean;
+  };
   plaintext?: boolean;
   /** Over `plaintext`: by the client's address. */
   plaintextFrom?: (clientAddress: string) => boolean;
@@ -44,6 +50,8 @@ export type TestProxyOptions = {
   /** Where no certificate is read: what the listener gets instead. */
   serverTls?: () => ServerTls;
   resolver?: Pick<Resolver, 'resolve'>;
+  /** The mailstore is asked for its capabilities before anybody connects. */
+  ask?: boolean;
 };
 
 /** The proxy room on real sockets, with an authenticator of the test's own. */
@@ -73,7 +81,10 @@ export type SessionLine = {
   end: string;
   command: string | null;
   attempts: number;
-  tls: { version: string } | null;
+  tls: {
+    version: string;
+    certificate: { name: string | null; fingerprint: string | null; fault: string | null } | null;
+  } | null;
   octets: { to_client: number; to_upstream: number };
 };
 
@@ -114,6 +125,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
     proxyProtocol: null,
     xclient: false,
+    pipelining: 'off',
     timeoutMs: 5_000,
     ...options.upstream,
   };
@@ -122,10 +134,14 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
     salt: async (user) => (options.salt ?? pepper)(user),
   };
+  const resolver = options.resolver ?? new Resolver();
+  const capabilities = new KnownCapabilities([upstream], { transport, wheel, resolver, log });
+  if (options.ask === true) await capabilities.ask();
   const sessions = new SessionSet({
     transport,
     wheel,
-    resolver: options.resolver ?? new Resolver(),
+    resolver,
+    capabilities,
     authenticator,
     upstreamOf: () => upstream,
     failureDelayMs: options.failureDelayMs ?? 0,
@@ -155,6 +171,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     async close() {
       await listener.close();
       await sessions.drain(0);
+      capabilities.close();
       wheel.stop();
     },
   };
@@ -170,11 +187,13 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
           minVersion: 'TLSv1.2',
           ciphers: null,
           alpn: ['pop3'],
+          clientCa: tls.clientCa ?? null,
         });
   return {
     name: 'test',
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
+    certificateRequired: tls?.certificateRequired ?? false,
     clearLogins: (address) => ((options.plaintextFrom?.(address) ?? plaintext) ? 'any' : 'none'),
     proxyProtocol: options.proxyProtocol ?? null,
     authorization: authorizationPolicy({

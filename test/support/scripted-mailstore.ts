@@ -8,16 +8,19 @@ export class ScriptedConnection {
   readonly socket: Socket;
   /** Everything that the proxy has sent. */
   received = '';
+  /** The same as it came: a write of the proxy's each, as long as they are small and answered one by one. */
+  readonly segments: string[] = [];
   ended = false;
   closed = false;
   #read = 0;
-  #wake: () => void = () => {};
+  #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on('data', (octets: Buffer) => {
       this.received += octets.toString('latin1');
+      this.segments.push(octets.toString('latin1'));
       this.#wake();
     });
     socket.on('end', () => {
@@ -56,9 +59,13 @@ export class ScriptedConnection {
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Answers USER and PASS with +OK. */
@@ -77,14 +84,15 @@ export type ScriptedMailstore = {
   close(): Promise<void>;
 };
 
-export async function startScriptedMailstore(script: Script): Promise<ScriptedMailstore> {
+/** @param port 0 lets the system choose */
+export async function startScriptedMailstore(script: Script, port = 0): Promise<ScriptedMailstore> {
   const connections: ScriptedConnection[] = [];
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     const connection = new ScriptedConnection(socket);
     connections.push(connection);
     void script(connection);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     connections,

@@ -1,12 +1,13 @@
 import { argon2Dummy } from '../../src/auth/argon2.ts';
 import { createAuthenticator } from '../../src/auth/authenticate.ts';
 import type { Authenticator } from '../../src/auth/authenticator.ts';
+import { createLoginCache } from '../../src/auth/login-cache.ts';
 import { createPasswords } from '../../src/auth/scheme.ts';
 import { createVerifier } from '../../src/auth/verifier.ts';
 import { openNear } from './near.ts';
 import { until } from './process.ts';
 import { startRedis } from './redis.ts';
-import { CHEAP, makeSite, type Site } from './site.ts';
+import { CHEAP, makeSite, redisAt, type Site } from './site.ts';
 
 /** Within which a change has to be believed, from the end of its sync on, in ms. */
 const SECOND = 1_000;
@@ -50,7 +51,7 @@ type State = { password: string | null; began: number; done: number };
 export async function checkTables(options: CheckerOptions): Promise<CheckerReport> {
   const server = await startRedis();
   const site = makeSite('checker');
-  const open = (nudged: boolean) => openNear(server.port, { nudged, bounds: { octets: 2 ** 24 } });
+  const open = (nudged: boolean) => openNear(redisAt(server.port), { nudged, bounds: { octets: 2 ** 24 } });
   const truth = new Truth(site, options.random ?? Math.random);
   try {
     await truth.publish(server.port, 0);
@@ -59,7 +60,11 @@ export async function checkTables(options: CheckerOptions): Promise<CheckerRepor
     let ended = false;
     const clients = Array.from({ length: options.clients }, async (_, i) => {
       const authenticator = authenticatorOver(proxies[i % 2]!.near);
-      while (!ended) await truth.tryOne(authenticator, i % 2 === 0);
+      while (!ended) {
+        await truth.tryOne(authenticator, i % 2 === 0);
+        // A login that is remembered gives nobody else a turn of the loop.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     });
     const publishing = publishAll(truth, server.port, options).finally(() => {
       ended = true;
@@ -92,6 +97,7 @@ function authenticatorOver(store: Parameters<typeof createAuthenticator>[0]['sto
     dividers: '@%',
     passwords: createPasswords({ sealer: null }),
     verifier: createVerifier({ concurrency: 2, queue: 1_000 }),
+    cache: createLoginCache({ accepted: 10_000, rejected: 10_000, idle: 600_000, lifetime: 600_000 }),
     dummy: argon2Dummy(CHEAP),
     localUserRule: () => 'userid',
     onError: (error) => {

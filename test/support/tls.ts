@@ -49,7 +49,7 @@ function read(dir: string, name: string): TestCertificate {
 }
 
 /** Signed by its own key; an authority or a stranger. */
-function selfSigned(dir: string, name: string, names: string, ca: boolean): TestCertificate {
+export function selfSigned(dir: string, name: string, names: string, ca: boolean): TestCertificate {
   const out = ['-keyout', join(dir, `${name}.key`), '-out', join(dir, `${name}.crt`)];
   const extensions = ca
     ? ['-addext', 'keyUsage=critical,keyCertSign,cRLSign']
@@ -69,54 +69,46 @@ function selfSigned(dir: string, name: string, names: string, ca: boolean): Test
   return read(dir, name);
 }
 
-/** `from` and `to` are the validity in openssl's YYMMDDHHMMSSZ form. */
-function signed(
-  dir: string,
-  name: string,
-  kind: KeyKind,
-  names: string,
-  from: string,
-  to: string,
-): TestCertificate {
-  const request = join(dir, `${name}.csr`);
-  const extensions = join(dir, `${name}.ext`);
-  const database = join(dir, `${name}.db`);
-  const config = join(dir, `${name}.cnf`);
-  writeFileSync(extensions, `subjectAltName=${names}\nbasicConstraints=critical,CA:FALSE\n`);
-  writeFileSync(database, '');
+/** What an authority of `dir` is to sign. */
+export type Order = {
+  name: string;
+  kind?: KeyKind;
+  /** Its files are `authority.crt` and `authority.key`. */
+  authority?: string;
+  /** The subject in openssl's form; CN and the name where it is left out. */
+  subject?: string;
+  /** Lines of an extension section of openssl's. */
+  extensions: readonly string[];
+  /** When it begins and ends, in days from now. */
+  days?: readonly [number, number];
+};
+
+export function signed(dir: string, order: Order): TestCertificate {
+  const { name, kind = 'ecdsa', authority = 'ca', subject = `/CN=${order.name}`, days = [-2, 2] } = order;
+  const file = (ending: string) => join(dir, `${name}.${ending}`);
+  writeFileSync(file('ext'), ['basicConstraints=critical,CA:FALSE', ...order.extensions, ''].join('\n'));
+  writeFileSync(file('db'), '');
   // `openssl x509` of 3.0 cannot set a start date; the `ca` command can, and wants a small configuration.
   writeFileSync(
-    config,
-    `[ca]\ndefault_ca=d\n[d]\ndatabase=${database}\nnew_certs_dir=${dir}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n`,
+    file('cnf'),
+    `[ca]\ndefault_ca=d\n[d]\ndatabase=${file('db')}\nnew_certs_dir=${dir}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=optional\n`,
   );
-  openssl(
-    'req',
-    '-new',
-    ...KEY_OPTIONS[kind],
-    '-nodes',
-    '-keyout',
-    join(dir, `${name}.key`),
-    '-out',
-    request,
-    '-subj',
-    `/CN=${name}`,
-  );
-  const authority = ['-cert', join(dir, 'ca.crt'), '-keyfile', join(dir, 'ca.key')];
-  const validity = ['-startdate', from, '-enddate', to];
+  const keyAndRequest = ['-nodes', '-keyout', file('key'), '-out', file('csr')];
+  openssl('req', '-new', '-utf8', ...KEY_OPTIONS[kind], ...keyAndRequest, '-subj', subject);
+  const by = ['-cert', join(dir, `${authority}.crt`), '-keyfile', join(dir, `${authority}.key`)];
+  const validity = ['-startdate', openSslTime(days[0]), '-enddate', openSslTime(days[1])];
+  const files = ['-extfile', file('ext'), '-in', file('csr'), '-out', file('crt')];
   openssl(
     'ca',
     '-batch',
     '-notext',
+    '-utf8',
+    '-preserveDN',
     '-config',
-    config,
-    ...authority,
+    file('cnf'),
+    ...by,
     ...validity,
-    '-extfile',
-    extensions,
-    '-in',
-    request,
-    '-out',
-    join(dir, `${name}.crt`),
+    ...files,
   );
   return read(dir, name);
 }
@@ -129,20 +121,25 @@ function openSslTime(daysFromNow: number): string {
 /** Makes the whole set in `dir`, which must exist; about half a second. */
 export function makeCertificates(dir: string): TestCertificates {
   const authority = selfSigned(dir, 'ca', '', true);
-  const [before, after, ended] = [openSslTime(-2), openSslTime(2), openSslTime(-1)];
+  const names = (list: string) => [`subjectAltName=${list}`];
+  const ecdsaNames = names('DNS:mail.test,DNS:localhost,IP:127.0.0.1');
   return {
     ca: authority.certificate,
     caFile: authority.certificateFile,
-    ecdsa: signed(dir, 'ecdsa', 'ecdsa', 'DNS:mail.test,DNS:localhost,IP:127.0.0.1', before, after),
-    rsa: signed(dir, 'rsa', 'rsa', 'DNS:pop.test,DNS:*.wild.test', before, after),
-    expired: signed(dir, 'expired', 'ecdsa', 'DNS:mail.test', before, ended),
+    ecdsa: signed(dir, { name: 'ecdsa', extensions: ecdsaNames }),
+    rsa: signed(dir, { name: 'rsa', kind: 'rsa', extensions: names('DNS:pop.test,DNS:*.wild.test') }),
+    expired: signed(dir, { name: 'expired', extensions: names('DNS:mail.test'), days: [-2, -1] }),
     stranger: selfSigned(dir, 'stranger', 'DNS:mail.test', false),
   };
 }
 
 /** A set in a folder of its own under the system's temporary directory, removed when the process exits. */
 export function temporaryCertificates(): TestCertificates {
+  return makeCertificates(temporaryFolder());
+}
+
+export function temporaryFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'teapop-tls-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-  return makeCertificates(dir);
+  return dir;
 }

@@ -1,8 +1,18 @@
 /** Mail that real clients fetch through the proxy from a real mailstore is what was delivered, octet for octet. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Client, clients, type Fetched, type FetchOptions } from '../support/clients.ts';
+import {
+  type Client,
+  type ClientName,
+  clients,
+  type Fetched,
+  type FetchOptions,
+  MODES,
+  type Mode,
+  modesOf,
+} from '../support/clients.ts';
 import { AWKWARD_MESSAGES } from '../support/messages.ts';
+import { capabilitiesSeen } from '../support/nmap.ts';
 import {
   ADDRESS,
   BARE,
@@ -16,11 +26,9 @@ import {
 } from '../support/running-site.ts';
 
 type Person = { login: string; password: string; localUser: string };
-type Mode = FetchOptions['mode'];
 
 /** Which listener a client of this mode calls. */
 const LISTENERS: Record<Mode, string> = { plain: 'plain', stls: 'pop3', tls: 'pop3s' };
-const MODES = Object.keys(LISTENERS) as Mode[];
 const EVERYBODY = [JOHN, JANE, OTTO];
 
 let site: RunningSite;
@@ -57,18 +65,19 @@ function assertFetched(fetched: Fetched, expected: readonly string[] = AWKWARD_M
 }
 
 for (const [name, client] of Object.entries(clients)) {
-  for (const mode of MODES) {
+  const modes = modesOf(name as ClientName);
+  for (const mode of modes) {
     test(`${name} fetches an mbox, ${mode}`, async () => assertFetched(await fetchAs(client, JOHN, mode)));
   }
   test(`${name} fetches a Maildir, its password with a space`, async () =>
     assertFetched(await fetchAs(client, JANE, 'tls')));
   test(`${name} fetches as a user of an htpasswd file`, async () =>
-    assertFetched(await fetchAs(client, OTTO, 'stls')));
+    assertFetched(await fetchAs(client, OTTO, modes.includes('stls') ? 'stls' : 'tls')));
   test(`${name} hears of a wrong password`, async () => {
     const fetched = await fetchAs(client, { ...JOHN, password: 'wrong' }, 'tls');
     assert.notEqual(fetched.code, 0);
     assert.deepEqual(fetched.messages, []);
-    assert.match(fetched.output, /-ERR \[AUTH\] Login failed/);
+    assert.match(fetched.output, /\[AUTH\] Login failed/);
   });
 }
 
@@ -78,6 +87,34 @@ for (const client of ['curl', 'mpop'] as const) {
       assertFetched(await fetchAs(clients[client], JOHN, 'stls', { auth })));
   }
 }
+
+for (const client of ['mpop', 'neomutt'] as const) {
+  test(`${client} fetches after AUTH with the mechanism it likes best`, async () => {
+    assertFetched(await fetchAs(clients[client], OTTO, 'stls', { auth: 'best' }));
+    const { command } = (await site.proxy.sessionsOf(OTTO.login)).at(-1)!;
+    assert.equal(command, 'AUTH');
+  });
+}
+
+test("nmap's pop3-capabilities sees on each listener what its clients may do", async () => {
+  const seen = await capabilitiesSeen({
+    [site.proxy.port('plain')]: 'pop3',
+    [site.proxy.port('pop3')]: 'pop3',
+    [site.proxy.port('pop3s')]: 'pop3s',
+  });
+  const common = [
+    'AUTH-RESP-CODE',
+    'IMPLEMENTATION(teapop-proxy)',
+    'PIPELINING',
+    'RESP-CODES',
+    'TOP',
+    'UIDL',
+  ];
+  const login = ['SASL(PLAIN LOGIN)', 'USER'];
+  const expected = { plain: [...common, ...login], pop3: [...common, 'STLS'], pop3s: [...common, ...login] };
+  for (const [listener, capabilities] of Object.entries(expected))
+    assert.deepEqual(seen[site.proxy.port(listener)], capabilities.sort(), listener);
+});
 
 test('what a client removes is gone from the maildrop, and nothing else', async () => {
   const { dovecot } = site;

@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Client, clients, type FetchOptions } from '../support/clients.ts';
+import { type Client, type ClientName, clients, type FetchOptions, modesOf } from '../support/clients.ts';
 import { type Dovecot, startDovecot } from '../support/dovecot.ts';
 import { AWKWARD_MESSAGES, bigMessage } from '../support/messages.ts';
 import { isListening } from '../support/ports.ts';
@@ -40,7 +40,8 @@ async function fetchesAll(client: Client, options: Omit<FetchOptions, 'port'>): 
 }
 
 for (const [name, client] of Object.entries(clients)) {
-  for (const mode of ['plain', 'stls', 'tls'] as const) {
+  const modes = modesOf(name as ClientName);
+  for (const mode of modes) {
     test(`${name} fetches an mbox octet for octet, ${mode}`, () =>
       fetchesAll(client, { mode, user: JOHN.name, password: JOHN.password }));
     test(`${name} fetches a Maildir octet for octet, ${mode}`, () =>
@@ -48,7 +49,8 @@ for (const [name, client] of Object.entries(clients)) {
   }
 
   test(`${name} reports a wrong password`, async () => {
-    const options = { mode: 'plain' as const, port: dovecot.port, user: JOHN.name, password: 'wrong' };
+    const mode = modes[0]!;
+    const options = { mode, port: dovecot.port, user: JOHN.name, password: 'wrong' };
     const fetched = await client(options);
     assert.notEqual(fetched.code, 0);
     assert.deepEqual(fetched.messages, []);
@@ -70,7 +72,7 @@ for (const auth of ['plain', 'login'] as const) {
   }
 }
 
-for (const name of ['poplib', 'mpop', 'fetchmail'] as const) {
+for (const name of ['poplib', 'mpop', 'fetchmail', 'getmail', 'perl', 'neomutt'] as const) {
   test(`${name} removes what it fetched`, async () => {
     dovecot.deliver(LEAVER.name, AWKWARD_MESSAGES[0]!);
     dovecot.deliver(LEAVER.name, AWKWARD_MESSAGES[1]!);

@@ -148,7 +148,8 @@ describe('a login at the mailstore', () => {
   test('is not tried with a wrong password', async () => {
     const before = site.dovecot!.log().length;
     assert.match(await passReply('ada@master.test', 'wrong'), /^-ERR \[AUTH\] /);
-    assert.doesNotMatch(site.dovecot!.log().slice(before), /pop3-login/);
+    // Nobody is named by whoever asks for the capabilities.
+    assert.doesNotMatch(site.dovecot!.log().slice(before), /user=<[^>]/);
   });
 });
 
@@ -200,8 +201,9 @@ describe('a mailstore that cannot be used', () => {
   }
 
   test('is never told a password that TLS should have covered', () => {
+    // The login's, and those that asked for the capabilities.
     const heard = refusesStls.connections.map(({ received }) => received);
-    assert.deepEqual(heard, ['STLS\r\n']);
+    assert.deepEqual([...new Set(heard)], ['STLS\r\n']);
     assert.doesNotMatch(expired.log(), /Login:|\(auth/);
   });
 });

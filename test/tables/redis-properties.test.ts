@@ -1,32 +1,42 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { openLibcrypt } from '../../src/auth/libcrypt.ts';
+import { createPasswordTools } from '../../src/auth/password-tools.ts';
 import { createPasswords } from '../../src/auth/scheme.ts';
+import { createSealer } from '../../src/auth/seal.ts';
+import { rollBack } from '../../src/tables/publish/rollback.ts';
 import { RedisStore } from '../../src/tables/published/redis-store.ts';
 import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
 import { FileStore } from '../../src/tables/sources/file-store.ts';
 import { DEFAULT_DIVIDERS, lookup } from '../../src/tables/teapop/lookup.ts';
 import { mailboxPath } from '../../src/tables/teapop/mailbox.ts';
 import type { TableStore } from '../../src/tables/teapop/store.ts';
+import { type Near, openNear } from '../support/near.ts';
+import { until } from '../support/process.ts';
 import { dumpRedis, type RedisServer, startRedis } from '../support/redis.ts';
-import { makeSite, redisAt, type Site } from '../support/site.ts';
+import { CHEAP, makeSite, redisAt, type Site } from '../support/site.ts';
 
-/** Each run is a sync of a site and some dozens of logins. */
+/** Each run is two syncs of a site, two rollbacks, and some hundreds of logins. */
 const RUNS = 60;
 const ADDRESS = '127.0.0.1';
 
 let server: RedisServer;
 let site: Site;
 let link: RedisLink;
+/** A proxy that goes on through all of it. */
+let proxy: Near;
 
 before(async () => {
   server = await startRedis();
   site = makeSite('octets');
   link = connectRedis(redisAt(server.port));
   await link.whenReady(5_000);
+  proxy = await openNear(redisAt(server.port));
 });
 
 after(async () => {
+  await proxy.close();
   link.close();
   await server.stop();
   site.remove();
@@ -74,26 +84,45 @@ const name = fc
   .map((parts) => parts.join(''));
 const user = fc.record({ userid: name, password: name, mailbox: name }, { noNullPrototype: true });
 const domain = fc.record(
-  { name, maildir: name, users: fc.array(user, { maxLength: 6 }) },
+  {
+    name,
+    type: fc.constantFrom('textfile', 'textfile', 'htpasswd'),
+    maildir: name,
+    users: fc.array(user, { maxLength: 6 }),
+  },
   { noNullPrototype: true },
 );
-const domains = fc.array(domain, { minLength: 1, maxLength: 4 });
-type Domains = typeof domains extends fc.Arbitrary<infer Value> ? Value : never;
+/** `apop`: passwords of textfiles are sealed instead of hashed. */
+const tables = fc.record(
+  { apop: fc.boolean(), domains: fc.array(domain, { minLength: 1, maxLength: 4 }) },
+  { noNullPrototype: true },
+);
+type Tables = typeof tables extends fc.Arbitrary<infer Value> ? Value : never;
 
-function writeTables(tables: Domains): void {
-  const line = (name: string, maildir: string, i: number) =>
-    `${name}:*:textfile:${maildir}:1:mail:mail:{dir}/users${i}:100:\n`;
-  site.write('teapop.passwd', tables.map(({ name, maildir }, i) => line(name, maildir, i)).join(''));
-  for (const [i, { users }] of tables.entries()) {
-    const lines = users.map(({ userid, password, mailbox }) => `${userid}:${password}:${mailbox}\n`);
-    site.write(`users${i}`, lines.join(''));
+const libcrypt = openLibcrypt();
+
+async function writeTables({ domains }: Tables): Promise<void> {
+  const lines = domains.map(
+    ({ name, type, maildir }, i) => `${name}:*:${type}:${maildir}:1:mail:mail:{dir}/users${i}:100:\n`,
+  );
+  site.write('teapop.passwd', lines.join(''));
+  for (const [i, { type, users }] of domains.entries()) {
+    const rows = users.map(async ({ userid, password, mailbox }) => {
+      if (type === 'textfile') return `${userid}:${password}:${mailbox}\n`;
+      // Some are whole hashes, some are anything.
+      const hash = mailbox.length % 2 === 0 ? await libcrypt.crypt(password, 'ab') : null;
+      return `${userid}:${hash ?? password}\n`;
+    });
+    site.write(`users${i}`, (await Promise.all(rows)).join(''));
   }
 }
 
+type Login = { user: string; password: string };
+
 /** Every user at every domain, with the right password and with a neighbour's. */
-function loginsOf(tables: Domains): { user: string; password: string }[] {
-  const users = tables.flatMap((each) => each.users);
-  return tables.flatMap((each) =>
+function loginsOf({ domains }: Tables): Login[] {
+  const users = domains.flatMap((each) => each.users);
+  return domains.flatMap((each) =>
     users.flatMap(({ userid, password }, i) => [
       { user: `${userid}@${each.name}`, password },
       { user: `${userid}@${each.name}`, password: users[(i + 1) % users.length]!.password },
@@ -101,43 +130,78 @@ function loginsOf(tables: Domains): { user: string; password: string }[] {
   );
 }
 
-const passwords = createPasswords({ sealer: null });
+const sealer = createSealer(Buffer.alloc(32, 1));
+const passwords = createPasswords({ sealer });
 
 /** The maildrop that a login reaches, or why it reaches none. */
-async function decide(store: TableStore, user: string, password: string): Promise<string> {
+async function decide(store: TableStore, { user, password }: Login): Promise<string> {
   const found = await lookup(store, user, ADDRESS, DEFAULT_DIVIDERS);
   if (found.result !== 'rows') return found.result === 'none' ? found.reason : 'upstream';
   const { entry, rows, login } = found;
+  const type = entry.type === 'htpasswd' ? 'htpasswd' : 'textfile';
+  const context = { type, table: entry.table!, userid: login.userid } as const;
   for (const row of rows) {
-    const context = { type: 'textfile', table: entry.table!, userid: login.userid } as const;
     if (!(await passwords.verify(row.secret, password, context))) continue;
     return `${row.line}: ${mailboxPath(entry, row.mailbox)}`;
   }
   return 'wrong-password';
 }
 
-test('with any octets in names and passwords, Redis decides as the files do', async () => {
+/** What the files make of each login. */
+type Decided = { login: Login; expected: string }[];
+
+/** Publishes the tables and tells what the files decide. */
+async function publish(tables: Tables): Promise<Decided> {
+  await writeTables(tables);
+  const files = await FileStore.open(site.files);
+  const tools = createPasswordTools(CHEAP, sealer);
+  await site.sync(server.port, { passwords: tools, keeping: () => (tables.apop ? 'sealed' : 'hashed') });
+  const decided: Decided = [];
+  for (const login of loginsOf(tables)) decided.push({ login, expected: await decide(files, login) });
+  await files.close();
+  return decided;
+}
+
+/** Redis, asked cold, and a proxy that knows what was there before decide as the files did. */
+async function agree(decided: Decided): Promise<void> {
+  const redis = new RedisStore({ link: { ...link, close: () => {} }, prefix: 'test' });
+  const { generation } = await redis.domainsNow([]);
+  await proxy.feed.poll();
+  await until('the proxy follows', () => proxy.feed.edition?.generation === generation);
+  for (const { login, expected } of decided) {
+    assert.equal(await decide(redis, login), expected);
+    assert.equal(await decide(proxy.near, login), expected);
+  }
+  await redis.close();
+}
+
+test('with any octets in names and passwords, Redis decides as the files do, through changes and back', async () => {
   let accepted = 0;
   await fc.assert(
-    fc.asyncProperty(domains, async (tables) => {
+    fc.asyncProperty(tables, tables, async (first, second) => {
       await link.command('FLUSHALL');
-      writeTables(tables);
-      const files = await FileStore.open(site.files);
-      await site.sync(server.port);
-      const redis = new RedisStore({ link: { ...link, close: () => {} }, prefix: 'test' });
-      for (const { user, password } of loginsOf(tables)) {
-        const expected = await decide(files, user, password);
-        assert.equal(await decide(redis, user, password), expected);
-        if (/^\d/.test(expected)) accepted++;
+      const ofFirst = await publish(first);
+      await agree(ofFirst);
+      const ofSecond = await publish(second);
+      await agree(ofSecond);
+      if (((await link.command('EXISTS', 'test:{domains}:previous')) as number) > 0) {
+        await rollBack(link, 'test');
+        await agree(ofFirst);
+        await rollBack(link, 'test');
+        await agree(ofSecond);
       }
       const keys = ((await link.command('KEYS', '*')) as Buffer[]).map(String);
-      for (const key of keys)
-        assert.match(key, /^test:\{(domains|table-[0-9a-f]{32}c?)\}(:tables|:diagnostics|:changes)?$/);
-      await Promise.all([files.close(), redis.close()]);
+      for (const key of keys) {
+        assert.match(
+          key,
+          /^test:\{(domains|table-[0-9a-f]{32}c?)\}(:tables)?(:diagnostics|:changes|:previous)?$/,
+        );
+      }
+      accepted += [...ofFirst, ...ofSecond].filter(({ expected }) => /^\d/.test(expected)).length;
     }),
     { numRuns: RUNS },
   );
-  assert.ok(accepted > RUNS, `only ${accepted} logins were accepted`);
+  assert.ok(accepted > 2 * RUNS, `only ${accepted} logins were accepted`);
 });
 
 test('whatever a plain password looks like, it does not reach Redis', async () => {
@@ -158,7 +222,7 @@ test('whatever a plain password looks like, it does not reach Redis', async () =
   assert.ok(!(await dumpRedis(link)).includes(mark));
   const redis = new RedisStore({ link: { ...link, close: () => {} }, prefix: 'test' });
   for (const [i, password] of forms.entries()) {
-    assert.match(await decide(redis, `user${i}@acme.com`, password), /box$/);
+    assert.match(await decide(redis, { user: `user${i}@acme.com`, password }), /box$/);
   }
   await redis.close();
 });

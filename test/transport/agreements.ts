@@ -4,21 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { Connection, ServerTlsOptions, Transport } from '../../src/transport/transport.ts';
+import type { ServerTlsOptions, Transport } from '../../src/transport/transport.ts';
 import type { TestCertificates } from '../support/tls.ts';
 import { ascii } from './octets.ts';
-import { run } from './peers.ts';
-import { onStage, type Probe, type Stage } from './probe.ts';
-
-const SECURED = '+OK secured\r\n';
-
-/** What `openssl s_client` says of a handshake; a line that begins with Q ends it. */
-async function sClient(stage: Stage, ...args: string[]): Promise<string> {
-  const connect = ['s_client', '-connect', `127.0.0.1:${stage.listener.port}`];
-  return (await run('openssl', [...connect, ...args], 'Q\n', /\+OK secured/)).output;
-}
-
-const subject = (output: string): string => /subject=CN = (\S+)/.exec(output)?.[1] ?? output;
+import { onStage, type Stage } from './probe.ts';
+import { onStlsServer, onTlsServer, sClient, subject } from './s-client.ts';
 
 export function agreementCases(transport: Transport, certificates: TestCertificates): void {
   const name = (text: string) => `${transport.name}: ${text}`;
@@ -29,6 +19,7 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
       minVersion: 'TLSv1.2',
       ciphers: null,
       alpn: ['pop3'],
+      clientCa: null,
       ...options,
     });
   const clientTls = (serverName: string, verify = true, authority: string | null = ca) =>
@@ -36,12 +27,7 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
 
   const onServer = (options: Partial<ServerTlsOptions>, body: (stage: Stage) => Promise<void>) => {
     const tls = serverTls(options);
-    // A greeting, as of any POP3 server: BoringSSL sends its tickets with the first octets of the application.
-    const prepare = (server: Probe) => {
-      server.reactions.secured = (connection) => connection.write(ascii(SECURED));
-      server.reactions.ended = (connection) => connection.end();
-    };
-    return onStage(transport, { prepare, accept: (connection) => connection.startTls(tls) }, body);
+    return onTlsServer(transport, () => tls, body);
   };
 
   test(name('the name asked for picks the certificate; unknown or none gets the first'), async () => {
@@ -111,20 +97,11 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
 
     test(name(`a session resumes after STLS, ${version}`), async () => {
       const tls = serverTls();
-      const received = (connection: Connection) => {
-        if (connection.tls !== null) return;
-        connection.write(ascii('+OK begin\r\n'));
-        connection.startTls(tls);
-      };
-      const accept = (connection: Connection) => {
-        connection.write(ascii('+OK hello\r\n'));
-      };
-      const prepare = (server: Probe) => {
-        server.reactions.received = received;
-        server.reactions.secured = (connection) => connection.write(ascii(SECURED));
-        server.reactions.ended = (connection) => connection.end();
-      };
-      await onStage(transport, { accept, prepare }, (stage) => resumes(stage, '-starttls', 'pop3'));
+      await onStlsServer(
+        transport,
+        () => tls,
+        (stage) => resumes(stage, '-starttls', 'pop3'),
+      );
     });
   }
 

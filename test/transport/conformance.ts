@@ -2,6 +2,8 @@
 import type { Transport } from '../../src/transport/transport.ts';
 import { temporaryCertificates } from '../support/tls.ts';
 import { agreementCases } from './agreements.ts';
+import { certificateChoiceCases } from './certificate-choice.ts';
+import { clientCertificateCases } from './client-certificate-cases.ts';
 import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
 import { introductionCases } from './introductions.ts';
@@ -21,6 +23,7 @@ export function conformance(transport: Transport): void {
     minVersion: 'TLSv1.2',
     ciphers: null,
     alpn: ['pop3'],
+    clientCa: null,
   });
   const client = transport.clientTls({
     ca: certificates.ca,
@@ -36,5 +39,7 @@ export function conformance(transport: Transport): void {
   handshakeCases(transport, () => tls);
   introductionCases(transport, () => tls);
   agreementCases(transport, certificates);
+  certificateChoiceCases(transport, certificates);
+  clientCertificateCases(transport, certificates);
   socketCases(transport, () => tls);
 }

@@ -55,7 +55,13 @@ export function handshakeCases(transport: Transport, secure: () => NonNullable<T
         });
         const server = await stage.accepted();
         await server.when(() => server.text.endsWith('CAPA\r\n'), 'CAPA');
-        const session = { version: 'TLSv1.3', alpn: null, serverName: 'mail.test' };
+        const session = {
+          version: 'TLSv1.3',
+          alpn: null,
+          serverName: 'mail.test',
+          peer: null,
+          distrusted: null,
+        };
         const [{ cipher: ours, ...rest }, { cipher: theirs, ...far }] = [
           server.connection.tls!,
           client.connection.tls!,

@@ -40,7 +40,13 @@ function contexts(transport: Transport): Tls {
   const { ca, ecdsa } = temporaryCertificates();
   const minVersion = 'TLSv1.2';
   return {
-    server: transport.serverTls({ certificates: [ecdsa], minVersion, ciphers: null, alpn: [] }),
+    server: transport.serverTls({
+      certificates: [ecdsa],
+      minVersion,
+      ciphers: null,
+      alpn: [],
+      clientCa: null,
+    }),
     client: transport.clientTls({ ca, serverName: 'mail.test', verify: true, minVersion }),
   };
 }

@@ -13,7 +13,13 @@ const WINDOW = 65_536;
 const transport = memoryTransport(WINDOW);
 const unused = { certificate: '', key: '' };
 const tls: NonNullable<Tls> = {
-  server: transport.serverTls({ certificates: [unused], minVersion: 'TLSv1.2', ciphers: null, alpn: [] }),
+  server: transport.serverTls({
+    certificates: [unused],
+    minVersion: 'TLSv1.2',
+    ciphers: null,
+    alpn: [],
+    clientCa: null,
+  }),
   client: transport.clientTls({ ca: null, serverName: 'mail.test', verify: true, minVersion: 'TLSv1.2' }),
 };
 const options = { volume: 4 * MIB, inFlight: WINDOW + 200_000 };
@@ -89,7 +95,14 @@ test('memory: destroy() ends the far end, and resets it where octets were unread
 test('memory: startTls on both sides makes a session; plaintext instead fails it', async () => {
   const accept = (connection: Connection) => connection.startTls(tls.server);
   await onPair(transport, tls, async (client, server) => {
-    const session = { version: 'TLSv1.3', cipher: 'none (memory)', alpn: null, serverName: 'mail.test' };
+    const session = {
+      version: 'TLSv1.3',
+      cipher: 'none (memory)',
+      alpn: null,
+      serverName: 'mail.test',
+      peer: null,
+      distrusted: null,
+    };
     assert.deepEqual([client.connection.tls, server.connection.tls], [session, session]);
   });
   await onStage(transport, { accept }, async (stage) => {

@@ -1,7 +1,7 @@
 import { type BetterHashes, decodeBetter, encodeBetter } from '../published/better-hash.ts';
-import { COMMANDS_AT_ONCE } from '../published/published.ts';
 import type { RedisKeys } from '../published/redis-keys.ts';
 import { decodeRows } from '../published/redis-row.ts';
+import { scanPages } from '../published/redis-scan.ts';
 import type { Command, RedisLink } from '../redis/client.ts';
 import type { TableId } from '../teapop/model.ts';
 import { holdsCrypt } from '../teapop/table-id.ts';
@@ -16,17 +16,11 @@ export async function pruneBetter(link: RedisLink, keys: RedisKeys, ids: readonl
 }
 
 async function prune(link: RedisLink, live: string, beside: string): Promise<void> {
-  let cursor = '0';
-  do {
-    const reply = await link.command('HSCAN', beside, cursor, 'COUNT', COMMANDS_AT_ONCE);
-    const [next, items] = reply as [Buffer, Buffer[]];
-    cursor = next.toString('latin1');
-    const fields = items.filter((_, i) => i % 2 === 0).map((field) => field.toString('latin1'));
-    const values = items.filter((_, i) => i % 2 === 1);
-    if (fields.length === 0) continue;
-    const rows = (await link.command('HMGET', live, ...fields)) as (Buffer | null)[];
-    await link.batch(fields.flatMap((field, i) => remedy(beside, field, values[i]!, rows[i] ?? null)));
-  } while (cursor !== '0');
+  for await (const page of scanPages(link, beside)) {
+    if (page.length === 0) continue;
+    const rows = (await link.command('HMGET', live, ...page.map(([field]) => field))) as (Buffer | null)[];
+    await link.batch(page.flatMap(([field, value], i) => remedy(beside, field, value, rows[i] ?? null)));
+  }
 }
 
 /** Nothing where each hash of a field still has its row. */

@@ -9,6 +9,8 @@ import {
   retryDelay,
   shown,
 } from './link.ts';
+import { Lookout } from './lookout.ts';
+import { Readiness } from './readiness.ts';
 import { redirection, SLOTS, type SlotRange, slotOfCommand, slotRanges } from './slots.ts';
 
 export type ClusterOptions = {
@@ -20,8 +22,8 @@ export type ClusterOptions = {
 };
 
 /** A command redirected more often than a reshard in full swing does it goes in a circle. */
-const MOST_ROUNDS = 6;
-/** A slot on its way to another node holds a script up until all its keys are there. */
+const MOST_HOPS = 5;
+/** A slot on its way to another node holds a script up until all its keys are there; in ms. */
 const TRY_AGAIN_AFTER = 50;
 /** How often it is asked who serves what though nothing hints at a change: nodes that joined may outlive the known. */
 const LOOK_EVERY = 60_000;
@@ -30,8 +32,8 @@ const LOOK_AFTER_MOVE = 1_000;
 
 /** `opening` is over when it can be asked for the first time, or cannot. */
 type Node = { address: Address; peer: RedisPeer; opening: Promise<void> };
-/** A command on its way, the place of its reply, and whom to ask. */
-type Errand = { command: Command; place: number; node: Node; asking: boolean };
+/** A command on its way, the place of its reply, whom to ask, how often it was sent on, and until when it may wait. */
+type Errand = { command: Command; place: number; node: Node; asking: boolean; hops: number; until: number };
 type Answer = Reply | TablesUnavailable;
 
 /**
@@ -45,39 +47,39 @@ export class RedisCluster implements RedisPeer {
   /** Masters, and nodes that we were sent to. */
   readonly #nodes = new Map<string, Node>();
   readonly #owners: (Node | undefined)[] = new Array(SLOTS).fill(undefined);
-  readonly #listeners = new Set<() => void>();
+  readonly #readiness = new Readiness();
+  readonly #lookout = new Lookout(() => this.#look());
   readonly #leaving = new Set<RedisPeer>();
   /** All that were told of, masters and replicas; null while nobody has told. */
   #told: readonly Address[] | null = null;
   #failure = 'not connected yet';
   #looks = 0;
-  #looking = false;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
-  #closed = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#name = `Redis Cluster of ${options.seeds.map(shown).join(', ')}`;
-    void this.#look();
+    void this.#lookout.lookNow();
   }
 
   async ask(commands: readonly Command[]): Promise<Answer[]> {
     const answers: Answer[] = new Array(commands.length).fill(null);
+    const until = performance.now() + this.#options.timeout;
     let errands: Errand[] = [];
     for (const [place, command] of commands.entries()) {
       const node = this.#nodeFor(command);
       if (node instanceof TablesUnavailable) answers[place] = node;
-      else errands.push({ command, place, node, asking: false });
+      else errands.push({ command, place, node, asking: false, hops: 0, until });
     }
-    for (let round = 1; errands.length > 0; round++) {
+    while (errands.length > 0) {
       const again: Errand[] = [];
+      const settle = async (errand: Errand, answer: Answer) => {
+        const next = await this.#sentOn(errand, answer);
+        if (next === null) answers[errand.place] = answer;
+        else again.push(next);
+      };
       const rounds = Array.from(Map.groupBy(errands, ({ node }) => node).values(), async (some) => {
-        for (const [i, answer] of (await this.#send(some)).entries()) {
-          const next = round < MOST_ROUNDS ? await this.#sentOn(some[i]!, answer) : null;
-          if (next === null) answers[some[i]!.place] = answer;
-          else again.push(next);
-        }
+        const round = await this.#send(some);
+        await Promise.all(round.map((answer, i) => settle(some[i]!, answer)));
       });
       await Promise.all(rounds);
       // A pipeline is answered in order, several are not.
@@ -87,35 +89,21 @@ export class RedisCluster implements RedisPeer {
   }
 
   problem(): string | null {
-    if (this.#closed) return `${this.#name}: connection closed`;
+    if (this.#lookout.closed) return `${this.#name}: connection closed`;
     const usable = this.#owners.some((node) => node !== undefined && node.peer.problem() === null);
     return usable ? null : this.#hindrance();
   }
 
   whenReady(within: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.#hindrance() !== null) return;
-        clearTimeout(timer);
-        this.#listeners.delete(check);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.#listeners.delete(check);
-        reject(new TablesUnavailable(this.#hindrance() ?? this.#name));
-      }, within);
-      this.#listeners.add(check);
-      check();
-    });
+    return this.#readiness.when(() => this.#hindrance(), within, this.#name);
   }
 
   onChange(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#readiness.add(listener);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#lookout.close();
     for (const { peer } of this.#nodes.values()) peer.close();
     for (const peer of this.#leaving) peer.close();
   }
@@ -161,10 +149,11 @@ export class RedisCluster implements RedisPeer {
       return null;
     }
     if (answer.said.startsWith('TRYAGAIN')) {
+      if (performance.now() >= errand.until) return null;
       await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));
       return errand;
     }
-    const redirected = redirection(answer.said, errand.node.address);
+    const redirected = errand.hops < MOST_HOPS ? redirection(answer.said, errand.node.address) : null;
     if (redirected === null) {
       if (/^(?:CLUSTERDOWN|LOADING|MASTERDOWN|READONLY)/.test(answer.said)) this.#lookSoon();
       return null;
@@ -173,13 +162,13 @@ export class RedisCluster implements RedisPeer {
     if (redirected.kind === 'MOVED') this.#moved(errand.command, node);
     // Where it stays away, asking it says why.
     await node.opening;
-    return { ...errand, node, asking: redirected.kind === 'ASK' };
+    return { ...errand, node, asking: redirected.kind === 'ASK', hops: errand.hops + 1 };
   }
 
   #moved(command: Command, node: Node): void {
     const slot = slotOfCommand(command);
     if (slot !== null) this.#owners[slot] = node;
-    this.#lookIn(LOOK_AFTER_MOVE);
+    this.#lookout.lookIn(LOOK_AFTER_MOVE);
   }
 
   #node(address: Address): Node {
@@ -197,33 +186,20 @@ export class RedisCluster implements RedisPeer {
   }
 
   #tell(): void {
-    if (!this.#closed) for (const listener of [...this.#listeners]) listener();
+    if (!this.#lookout.closed) this.#readiness.changed();
   }
 
   /** Something hints that the slots have moved. While that goes on it is looked for less and less often. */
   #lookSoon(): void {
-    this.#lookIn(retryDelay(this.#looks));
-  }
-
-  #lookIn(delay: number): void {
-    const due = performance.now() + delay;
-    if (this.#closed || this.#looking || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => void this.#look(), delay);
+    this.#lookout.lookIn(retryDelay(this.#looks));
   }
 
   /** Asks who serves what, until every slot has a master that answers, and now and then. */
-  async #look(): Promise<void> {
-    this.#looking = true;
-    this.#due = Number.POSITIVE_INFINITY;
+  async #look(): Promise<number> {
     const ranges = await this.#ranges();
-    this.#looking = false;
-    if (this.#closed) return;
-    if (ranges !== null) this.#adopt(ranges);
+    if (ranges !== null && !this.#lookout.closed) this.#adopt(ranges);
     this.#looks = this.#hindrance() === null ? 0 : this.#looks + 1;
-    if (this.#looks === 0) this.#lookIn(LOOK_EVERY * (0.5 + Math.random() / 2));
-    else this.#lookSoon();
+    return this.#looks === 0 ? LOOK_EVERY * (0.5 + Math.random() / 2) : retryDelay(this.#looks);
   }
 
   /** From a node that answers, each time another; where none does, from any that was ever known. */

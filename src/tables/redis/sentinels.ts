@@ -1,5 +1,7 @@
 import { TablesUnavailable } from '../teapop/store.ts';
 import { type Address, connected, type RedisPeer, Refusal, type Reply, retryDelay, shown } from './link.ts';
+import { Lookout } from './lookout.ts';
+import { Readiness } from './readiness.ts';
 
 export type SentinelsOptions = {
   sentinels: readonly Address[];
@@ -29,22 +31,19 @@ export class RedisSentinels implements RedisPeer {
   readonly #options: SentinelsOptions;
   readonly #name: string;
   readonly #sentinels: RedisPeer[];
-  readonly #listeners = new Set<() => void>();
+  readonly #readiness = new Readiness();
+  readonly #lookout = new Lookout(() => this.#look());
   #master: Master | null = null;
   #epoch = -1;
   #failure = 'not connected yet';
   #attempt = 0;
-  #looking = false;
-  #timer: NodeJS.Timeout | undefined;
-  #due = Number.POSITIVE_INFINITY;
-  #closed = false;
 
   constructor(options: SentinelsOptions) {
     this.#options = options;
     this.#name = `Redis ${options.master} of the Sentinels at ${options.sentinels.map(shown).join(', ')}`;
     this.#sentinels = options.sentinels.map((address) => options.openSentinel(address));
     for (const sentinel of this.#sentinels) sentinel.onChange(() => this.#heardOf(sentinel));
-    this.#lookIn(0);
+    this.#lookout.lookIn(0);
   }
 
   async ask(...[commands]: Parameters<RedisPeer['ask']>): Promise<Answer[]> {
@@ -61,64 +60,38 @@ export class RedisSentinels implements RedisPeer {
   }
 
   problem(): string | null {
-    if (this.#closed) return `${this.#name}: connection closed`;
+    if (this.#lookout.closed) return `${this.#name}: connection closed`;
     return this.#master === null ? `${this.#name}: ${this.#failure}` : this.#master.peer.problem();
   }
 
   whenReady(within: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.problem() !== null) return;
-        clearTimeout(timer);
-        this.#listeners.delete(check);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.#listeners.delete(check);
-        reject(new TablesUnavailable(this.problem() ?? this.#name));
-      }, within);
-      this.#listeners.add(check);
-      check();
-    });
+    return this.#readiness.when(() => this.problem(), within, this.#name);
   }
 
   onChange(listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#readiness.add(listener);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#lookout.close();
     this.#master?.peer.close();
     for (const sentinel of this.#sentinels) sentinel.close();
   }
 
   /** The first one that comes says where to begin. */
   #heardOf(sentinel: RedisPeer): void {
-    if (this.#master === null && sentinel.problem() === null) this.#lookIn(0);
+    if (this.#master === null && sentinel.problem() === null) this.#lookout.lookIn(0);
   }
 
   #tell(): void {
-    if (!this.#closed) for (const listener of [...this.#listeners]) listener();
+    if (!this.#lookout.closed) this.#readiness.changed();
   }
 
-  #lookIn(delay: number): void {
-    const due = performance.now() + delay;
-    if (this.#closed || this.#looking || due >= this.#due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => void this.#look(), delay);
-  }
-
-  async #look(): Promise<void> {
-    this.#looking = true;
-    this.#due = Number.POSITIVE_INFINITY;
+  async #look(): Promise<number> {
     const told = await this.#told();
-    if (told !== null && !this.#closed) await this.#follow(told);
-    this.#looking = false;
+    if (told !== null && !this.#lookout.closed) await this.#follow(told);
     this.#attempt = this.#master === null ? this.#attempt + 1 : 0;
-    const spread = ASK_EVERY * (0.5 + Math.random() / 2);
-    this.#lookIn(this.#master === null ? retryDelay(this.#attempt) : spread);
+    return this.#master === null ? retryDelay(this.#attempt) : ASK_EVERY * (0.5 + Math.random() / 2);
   }
 
   async #told(): Promise<Told | null> {
@@ -147,7 +120,7 @@ export class RedisSentinels implements RedisPeer {
       this.#failure = (error as Error).message;
       return;
     }
-    if (this.#closed) return peer.close();
+    if (this.#lookout.closed) return peer.close();
     const master = { address, epoch, peer };
     this.#master = master;
     this.#epoch = epoch;
@@ -165,7 +138,7 @@ export class RedisSentinels implements RedisPeer {
     this.#failure = why;
     master.peer.close();
     this.#tell();
-    this.#lookIn(retryDelay(this.#attempt));
+    this.#lookout.lookIn(retryDelay(this.#attempt));
   }
 }
 

@@ -56,18 +56,18 @@ export function sha256(octets: string): string {
   for (let block = 0; block < words.length; block += 16) {
     mix(state, words.subarray(block, block + 16));
   }
-  return Array.from(state, (word) => word.toString(16).padStart(8, '0')).join('');
+  return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 /** The first 32 bits of the fractional parts of the n-th roots of the first primes. */
-function fractions(count: number, root: 2 | 3): Uint32Array {
+function fractions(count: number, root: 2 | 3): Int32Array {
   const found: number[] = [];
   for (let n = 2; found.length < count; n++) {
     if (!isPrime(n)) continue;
     const value = root === 2 ? Math.sqrt(n) : Math.cbrt(n);
-    found.push(Math.floor((value % 1) * 2 ** 32));
+    found.push(Math.floor((value % 1) * 2 ** 32) | 0);
   }
-  return Uint32Array.from(found);
+  return Int32Array.from(found);
 }
 
 function isPrime(n: number): boolean {
@@ -76,41 +76,44 @@ function isPrime(n: number): boolean {
 }
 
 /** The message in big-endian words, then a set bit, zeros and its length in bits. */
-function padded(octets: string): Uint32Array {
-  const words = new Uint32Array(Math.ceil((octets.length + 9) / 64) * 16);
+function padded(octets: string): Int32Array {
+  const words = new Int32Array(Math.ceil((octets.length + 9) / 64) * 16);
   for (let i = 0; i < octets.length; i++) words[i >> 2]! |= octets.charCodeAt(i) << (24 - 8 * (i & 3));
   words[octets.length >> 2]! |= 0x80 << (24 - 8 * (octets.length & 3));
   words[words.length - 1] = octets.length * 8;
   return words;
 }
 
-function mix(state: Uint32Array, block: Uint32Array): void {
+type Eight = [number, number, number, number, number, number, number, number];
+
+function mix(state: Int32Array, block: Int32Array): void {
   const w = schedule(block);
-  let [a, b, c, d, e, f, g, h] = state as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  let [a, b, c, d, e, f, g, h] = state as unknown as Eight;
   for (let i = 0; i < 64; i++) {
     const choice = (e & f) ^ (~e & g);
     const majority = (a & b) ^ (a & c) ^ (b & c);
-    const t1 = h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + choice + ROUND_CONSTANTS[i]! + w[i]!;
-    const t2 = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + majority;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + t2) | 0];
+    const t1 = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + choice + ROUND_CONSTANTS[i]! + w[i]!) | 0;
+    const t2 = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + majority) | 0;
+    // One by one: an array of all eight would be made and thrown away 64 times.
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
   }
-  for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i]! += word;
+  const mixed: Eight = [a, b, c, d, e, f, g, h];
+  for (let i = 0; i < mixed.length; i++) state[i]! += mixed[i]!;
 }
 
-function schedule(block: Uint32Array): Uint32Array {
-  const w = new Uint32Array(64);
+function schedule(block: Int32Array): Int32Array {
+  const w = new Int32Array(64);
   w.set(block);
   for (let i = 16; i < 64; i++) {
-    const [x, y] = [w[i - 15]!, w[i - 2]!];
+    const x = w[i - 15]!;
+    const y = w[i - 2]!;
     w[i] =
       w[i - 16]! +
       (turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)) +

@@ -69,6 +69,20 @@ test('brings back users alone where the domain table was the same', async () => 
   assert.deepEqual(await served(), before);
 });
 
+test('brings back a domain table that named no password file, and then the one that did', async () => {
+  it.site.write('teapop.passwd', 'more.org:*:reject\n');
+  await it.sync();
+  const before = await served();
+  it.site.write('teapop.passwd', DOMAIN_TABLE);
+  await it.sync({ force: true });
+  const after = await served();
+  const report = await rollBack(it.link, 'test');
+  assert.deepEqual(report, { generation: 3, before: 2, domains: 1, users: 0, tables: 0 });
+  assert.deepEqual(await served(), before);
+  await rollBack(it.link, 'test');
+  assert.deepEqual(await served(), after);
+});
+
 test('brings back domains alone where no password file had changed', async () => {
   await it.sync();
   const before = await served();

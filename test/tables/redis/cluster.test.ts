@@ -105,6 +105,25 @@ test('a slot on its way is tried again until it has arrived', async () => {
   link.close();
 });
 
+test('many that wait for a slot wait side by side, as long as an answer may take', async () => {
+  const net = fakes(halves);
+  const link = await cluster(net, 700);
+  let arrived = false;
+  net.node(2).answer = ([name]) =>
+    name === 'GET' && !arrived ? refuses(2, 'TRYAGAIN Multiple keys') : undefined;
+  // More tries than a command may be sent on, and fewer than there are commands.
+  setTimeout(() => {
+    arrived = true;
+  }, 500);
+  const replies = await link.batch(Array.from({ length: 100 }, () => ['GET', FOO]));
+  assert.deepEqual(new Set(replies.map(text)), new Set(['OK 2']));
+  arrived = false;
+  const began = performance.now();
+  await assert.rejects(link.command('GET', FOO), /TRYAGAIN/);
+  assert.ok(performance.now() - began >= 700);
+  link.close();
+});
+
 test('a node that is gone fails its own commands at once, and the others go on', async () => {
   const net = fakes(halves);
   const link = await cluster(net);
