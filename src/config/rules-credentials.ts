@@ -19,6 +19,12 @@ function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
       wrong([...path, 'xclient'], 'not used with proxy_protocol', hint, [[...path, 'proxy_protocol']]),
     );
   }
+  if (upstream.preconnect > 0 && upstream.proxyProtocol !== 'off') {
+    const hint = 'keep one: a PROXY header tells the client, who is not there yet; xclient does so later';
+    findings.push(
+      wrong([...path, 'preconnect'], 'not used with proxy_protocol', hint, [[...path, 'proxy_protocol']]),
+    );
+  }
   if (upstream.tls === 'off' && !isLoopback(upstream.host)) {
     const hint = 'write tls: starttls or implicit, unless the network between is your own';
     findings.push(doubtful([...path, 'tls'], 'passwords and mail go to this host in plain', hint, restsOn));

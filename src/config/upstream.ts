@@ -52,6 +52,17 @@ export const upstream = section({
     .describe(
       'Send all lines of a login at once, which saves a round trip: auto where the mailstore announces PIPELINING, on, or off.',
     ),
+  preconnect: integer(0, 1000)
+    .default(0)
+    .describe(
+      'Connections opened ahead, up to the greeting, so that a login waits for no connect and no TLS; 0 for none. Each proxy has as many of its own.',
+    ),
+  preconnect_age: duration(
+    '60s',
+    '1s',
+    '1h',
+    'How old one of them may become; shorter than the mailstore waits for a login (Dovecot: 3 minutes).',
+  ),
   login: login(),
   timeout: duration('20s', '100ms', '5m', 'One deadline over connect, TLS, greeting and login.'),
 }).transform((value) => ({ ...value, port: value.port ?? (value.tls === 'implicit' ? 995 : 110) }));

@@ -21,6 +21,7 @@ import {
 import { PHASES, type Phase } from './phase.ts';
 import { type ProcessState, processState, runtime } from './process.ts';
 import { Registry } from './registry.ts';
+import { type SpareMetrics, spareMetrics } from './spare-metrics.ts';
 import { type NearState, registerNearness } from './table-metrics.ts';
 import { combinations } from './tally.ts';
 
@@ -28,7 +29,7 @@ import { combinations } from './tally.ts';
  * What the proxy counts. Every call is cheap enough for each session, `octets` for each read of a socket.
  * Durations are in SECONDS. A label value outside of the known lists is counted as 'other'.
  */
-export interface Metrics extends SessionMetrics, UpstreamMetrics {
+export interface Metrics extends SessionMetrics, UpstreamMetrics, SpareMetrics {
   eventLoopLag(seconds: number): void;
   /** The exposition, for `GET /metrics`. */
   text(): Promise<string>;
@@ -121,6 +122,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     ...sessions,
     ...upstreams,
+    ...spareMetrics(registry, options.upstreams),
     eventLoopLag,
     contentType: registry.contentType,
     async text() {

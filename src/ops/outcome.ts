@@ -106,6 +106,20 @@ export type UpstreamFailure = (typeof UPSTREAM_FAILURES)[number];
 export const NOTICE_RESULTS = ['taken', 'not-offered', 'refused'] as const;
 export type NoticeResult = (typeof NOTICE_RESULTS)[number];
 
+/** What becomes of connections opened ahead to a mailstore, and of the logins that want one. */
+export const SPARE_EVENTS = [
+  // A login took one; and it turned out dead, so that the login connected as others do.
+  'taken',
+  'stale',
+  // A login found none.
+  'missed',
+  // Closed by the proxy for its age, by the mailstore before that; not opened at all.
+  'aged',
+  'lost',
+  'failed',
+] as const;
+export type SpareEvent = (typeof SPARE_EVENTS)[number];
+
 /** TLS versions as OpenSSL names them. */
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 

@@ -43,6 +43,11 @@ export class KnownCapabilities {
     this.#watches.get(upstream)?.lost();
   }
 
+  /** It may have restarted: it is asked again, and believed meanwhile. */
+  askAgain(upstream: Upstream): void {
+    this.#watches.get(upstream)?.askAgain();
+  }
+
   close(): void {
     for (const watch of this.#watches.values()) watch.close();
   }

@@ -1,14 +1,10 @@
 import type { Log } from '../ops/log.ts';
 import { commonCapabilities, takesPipelining } from '../pop3/upstream-capability.ts';
+import { Backoff } from './backoff.ts';
 import { Deadline } from './deadlines.ts';
 import type { DialogueServices, OpenFailure } from './dialogue.ts';
 import { Inquiry } from './inquiry.ts';
 import type { Upstream } from './upstream.ts';
-
-/** From a failure to the next question: long enough for a mailstore to restart. */
-const RETRY_MS = 1000;
-/** It doubles up to this, so that a mailstore that is back is known in a minute at most. */
-const MOST_RETRY_MS = 60_000;
 
 export type WatchServices = DialogueServices & { log: Log };
 
@@ -21,9 +17,8 @@ export class CapabilityWatch {
   readonly #upstream: Upstream;
   readonly #services: WatchServices;
   readonly #heard: () => void;
-  readonly #leastRetryMs: number;
+  readonly #backoff: Backoff;
   readonly #retry = new Deadline(() => this.ask());
-  #retryMs: number;
   #inquiry: Inquiry | null = null;
   /** When it began to answer, as it does now; null while it does not. */
   #wellSince: number | null = null;
@@ -31,12 +26,11 @@ export class CapabilityWatch {
   #silent = false;
 
   /** @param heard called after each answer and each failure to get one */
-  constructor(upstream: Upstream, services: WatchServices, heard: () => void, leastRetryMs = RETRY_MS) {
+  constructor(upstream: Upstream, services: WatchServices, heard: () => void, retryMs?: number) {
     this.#upstream = upstream;
     this.#services = services;
     this.#heard = heard;
-    this.#leastRetryMs = leastRetryMs;
-    this.#retryMs = leastRetryMs;
+    this.#backoff = new Backoff(retryMs);
   }
 
   /** Unless it is being asked. */
@@ -53,14 +47,15 @@ export class CapabilityWatch {
   /** A connection to it failed. */
   lost(): void {
     this.pipelining = false;
+    this.askAgain();
+  }
+
+  /** Soon; one that answers, and fails connections all the same, is not asked each time. */
+  askAgain(): void {
     if (this.#inquiry?.asking || this.#retry.next !== null) return;
-    const { wheel } = this.#services;
-    // One that answers, and fails connections all the same, is not asked each time.
-    const well = this.#wellSince !== null && performance.now() - this.#wellSince > MOST_RETRY_MS;
-    if (well) this.#retryMs = this.#leastRetryMs;
+    if (this.#wellSince !== null) this.#backoff.well(performance.now() - this.#wellSince);
     this.#wellSince = null;
-    wheel.set(this.#retry, this.#retryMs);
-    this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
+    this.#services.wheel.set(this.#retry, this.#backoff.failed());
   }
 
   close(): void {

@@ -5,6 +5,8 @@ import type { Connection } from '../transport/transport.ts';
 import type { KnownCapabilities } from './capabilities.ts';
 import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts';
 import { mayBeAway } from './reasons.ts';
+import type { Spare } from './spare-set.ts';
+import type { Spares } from './spares.ts';
 import type { Upstream } from './upstream.ts';
 
 export type OpenResult = OpenTimes & {
@@ -24,7 +26,10 @@ export type OpenResult = OpenTimes & {
     | { ok: false; failure: OpenFailure; detail: string }
   );
 
-/** In milliseconds. `connect` ends when the TCP connection stands (null: it never did), `login` with the final reply. */
+/**
+ * In milliseconds. `connect` ends when the TCP connection stands (null: it never did, or stood before), `login` with the
+ * final reply.
+ */
 export type OpenTimes = { connectMs: number | null; loginMs: number };
 
 /** In milliseconds: until the login is answered, and until its command is out where that has to be sooner. */
@@ -33,18 +38,30 @@ export type OpenPatience = { allMs: number; greetingMs: number };
 export type UpstreamServices = DialogueServices & {
   /** What is known of the mailstores besides their settings. */
   capabilities: Pick<KnownCapabilities, 'pipelines' | 'lost'>;
+  spares: Pick<Spares, 'take' | 'stale'>;
 };
+
+/**
+ * On a spare all lines of a login go at once only while it is so young. An older one may be dead without a sign, and
+ * whether it is tells the reply to USER, before the password is out: a round trip, where there is time for it.
+ */
+const YOUNG_MS = 5000;
+/** How long an older spare may take to answer; a mailstore that is well looks nothing up for it. */
+const SPARE_MS = 2000;
 
 /** Opens one logged-in session at a server of a mailstore. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
   readonly #upstream: Upstream;
+  readonly #plan: UpstreamPlan;
   readonly #header: Uint8Array | null;
-  readonly #services: UpstreamServices;
   readonly #patience: OpenPatience;
+  readonly #services: UpstreamServices;
   readonly #done: (result: OpenResult) => void;
   readonly #startedAt = performance.now();
-  readonly #machine: UpstreamLogin;
-  readonly #dialogue: Dialogue;
+  #machine: UpstreamLogin;
+  #dialogue: Dialogue;
+  /** That is talked on; null for a connection of the login's own. */
+  #spare: Spare | null = null;
   #over = false;
 
   /** @param header what goes before all else, TLS included; null for nothing */
@@ -57,17 +74,13 @@ export class UpstreamOpening {
     done: (result: OpenResult) => void,
   ) {
     this.#upstream = upstream;
+    this.#plan = { ...plan, pipelining: services.capabilities.pipelines(upstream) };
     this.#header = header;
-    this.#services = services;
     this.#patience = patience;
+    this.#services = services;
     this.#done = done;
-    const pipelining = services.capabilities.pipelines(upstream);
-    this.#machine = new UpstreamLogin({ ...plan, pipelining });
-    this.#dialogue = new Dialogue(upstream, this.#machine, services, {
-      sent: () => this.#sent(),
-      reached: (end) => this.#reached(end),
-      failed: (failure, detail) => this.#failed(failure, detail),
-    });
+    this.#machine = new UpstreamLogin(this.#plan);
+    this.#dialogue = this.#talk();
     // Before anybody is called, the caller has this object in hand.
     queueMicrotask(() => this.#start());
   }
@@ -79,7 +92,40 @@ export class UpstreamOpening {
   }
 
   #start(): void {
-    if (!this.#over) this.#dialogue.connect(this.#header, this.#startedAt + this.#patience.greetingMs);
+    if (this.#over) return;
+    const spare = this.#services.spares.take(this.#upstream);
+    if (spare === null) this.#connect();
+    else this.#takeOver(spare);
+  }
+
+  #connect(): void {
+    this.#dialogue.connect(this.#header, this.#startedAt + this.#patience.greetingMs);
+  }
+
+  #takeOver(spare: Spare): void {
+    this.#spare = spare;
+    const pipelining = this.#plan.pipelining === true && spare.age < YOUNG_MS;
+    this.#machine = new UpstreamLogin({ ...this.#plan, pipelining }, spare.greeting);
+    this.#dialogue = this.#talk();
+    const patience = Math.min(SPARE_MS, this.#patience.greetingMs / 2);
+    this.#dialogue.takeOver(spare.connection, performance.now() + patience);
+  }
+
+  /** A spare was dead, or said no to a line that told it no secret: what a fresh connection says is what counts. */
+  #tryAfresh(dead: Spare): void {
+    this.#services.spares.stale(this.#upstream, dead);
+    this.#spare = null;
+    this.#machine = new UpstreamLogin(this.#plan);
+    this.#dialogue = this.#talk();
+    this.#connect();
+  }
+
+  #talk(): Dialogue {
+    return new Dialogue(this.#upstream, this.#machine, this.#services, {
+      sent: () => this.#sent(),
+      reached: (end) => this.#reached(end),
+      failed: (failure, detail) => this.#failed(failure, detail),
+    });
   }
 
   #sent(): void {
@@ -95,7 +141,9 @@ export class UpstreamOpening {
 
   #failed(failure: OpenFailure, detail: string): void {
     if (mayBeAway(failure)) this.#services.capabilities.lost(this.#upstream);
-    this.#done({ ok: false, failure, detail, ...this.#facts() });
+    const mayGoOn = !this.#machine.loginSent && failure !== 'cannot-express';
+    if (this.#spare !== null && mayGoOn) this.#tryAfresh(this.#spare);
+    else this.#done({ ok: false, failure, detail, ...this.#facts() });
   }
 
   #facts() {
@@ -106,6 +154,7 @@ export class UpstreamOpening {
   #times(): OpenTimes {
     const { connectedAt } = this.#dialogue;
     if (connectedAt === 0) return { connectMs: null, loginMs: 0 };
-    return { connectMs: connectedAt - this.#startedAt, loginMs: performance.now() - connectedAt };
+    const connectMs = this.#spare === null ? connectedAt - this.#startedAt : null;
+    return { connectMs, loginMs: performance.now() - connectedAt };
   }
 }

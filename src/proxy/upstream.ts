@@ -26,6 +26,8 @@ export type Upstream = {
   xclient: boolean;
   /** Whether all lines of a login go at once; auto: where the mailstore announces that it takes them so. */
   pipelining: 'auto' | 'on' | 'off';
+  /** Connections opened ahead, and how old each may become before it is closed. */
+  preconnect: { count: number; ageMs: number };
   /** One deadline over resolving, connect, TLS, greeting and login. */
   timeoutMs: number;
 };

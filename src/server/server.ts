@@ -13,6 +13,7 @@ import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
 import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
+import { Spares } from '../proxy/spares.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
 import { type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
@@ -48,6 +49,7 @@ export class Server {
   #state: 'starting' | 'serving' | 'draining' = 'starting';
   #tables: Tables | null = null;
   #capabilities: KnownCapabilities | null = null;
+  #spares: Spares | null = null;
   #sessions: SessionSet | null = null;
   #admin: Admin | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -111,6 +113,7 @@ export class Server {
   async #reload(): Promise<void> {
     const { log } = this.#options;
     this.#capabilities?.ask();
+    this.#spares?.renew();
     const parts = { certificates: () => this.#certificates.load(), tables: () => this.#tables!.reload() };
     for (const [part, load] of Object.entries(parts)) {
       try {
@@ -131,6 +134,7 @@ export class Server {
     this.#state = 'draining';
     log.event('info', 'draining', { sessions: this.#sessions?.size ?? 0 });
     await this.#closeListeners();
+    this.#spares?.close();
     await this.#sessions?.drain(config.shutdown.grace);
     await this.#release();
     log.event('info', 'stopped');
@@ -153,11 +157,19 @@ export class Server {
     const reach = { transport, wheel: this.#wheel, resolver: new Resolver(), log };
     const capabilities = new KnownCapabilities(askedUpstreams(config, upstreams), reach);
     this.#capabilities = capabilities;
+    const spares = new Spares(upstreams, {
+      ...reach,
+      metrics: this.#metrics,
+      failing: new Seldom(),
+      lost: (upstream) => capabilities.askAgain(upstream),
+    });
+    this.#spares = spares;
     const heard = capabilities.ask();
     this.#tables = await openTables(config, secrets, log);
     this.#sessions = new SessionSet({
       ...reach,
       capabilities,
+      spares,
       authenticator: await openAuthenticator(config, this.#tables.store, this.#hashing, log),
       upstreamOf: upstreamRule(config, upstreams),
       failureDelayMs: config.limits.failureDelay,
@@ -176,6 +188,7 @@ export class Server {
     // The first clients shall hear what the later ones will; but no mailstore that is away holds up the start.
     await atMost(FIRST_ANSWERS_MS, heard);
     for (const listener of config.listeners) await this.#listen(this.#sessions, listener);
+    spares.open();
     this.#state = 'serving';
   }
 
@@ -229,6 +242,7 @@ export class Server {
   async #release(): Promise<void> {
     await this.#closeListeners();
     this.#capabilities?.close();
+    this.#spares?.close();
     await this.#tables?.store.close();
     await this.#admin?.close();
     this.#unwatch();

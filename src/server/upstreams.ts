@@ -40,7 +40,8 @@ export function loadUpstreams(
       const clientTls = tls === 'off' ? null : await clientContext(upstream, transport);
       const login = loginMode(upstream, password);
       const told = { proxyProtocol, xclient, pipelining };
-      return { name, host, port, tls, clientTls, login, ...told, timeoutMs: timeout };
+      const preconnect = { count: upstream.preconnect, ageMs: upstream.preconnectAge };
+      return { name, host, port, tls, clientTls, login, ...told, preconnect, timeoutMs: timeout };
     }),
   );
 }

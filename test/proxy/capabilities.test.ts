@@ -77,6 +77,7 @@ function upstreamAt(port: number, settings: Partial<Upstream>): Upstream {
     proxyProtocol: null,
     xclient: false,
     pipelining: 'auto',
+    preconnect: { count: 0, ageMs: 60_000 },
     timeoutMs: 400,
     ...settings,
   };

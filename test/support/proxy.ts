@@ -10,6 +10,7 @@ import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
 import { Resolver } from '../../src/proxy/resolver.ts';
 import { Seldom } from '../../src/proxy/seldom.ts';
+import { Spares } from '../../src/proxy/spares.ts';
 import type { LoginMode, Upstream } from '../../src/proxy/upstream.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Listener, ServerTls, Transport } from '../../src/transport/transport.ts';
@@ -52,12 +53,15 @@ export type TestProxyOptions = {
   resolver?: Pick<Resolver, 'resolve'>;
   /** The mailstore is asked for its capabilities before anybody connects. */
   ask?: boolean;
+  /** What logins believe of the age of a connection opened ahead, in milliseconds; else it is as it is. */
+  spareAge?: number;
 };
 
 /** The proxy room on real sockets, with an authenticator of the test's own. */
 export type TestProxy = {
   port: number;
   sessions: SessionSet;
+  spares: Spares;
   metrics: Metrics;
   /** The session records logged so far. */
   records(): SessionLine[];
@@ -126,6 +130,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     proxyProtocol: null,
     xclient: false,
     pipelining: 'off',
+    preconnect: { count: 0, ageMs: 60_000 },
     timeoutMs: 5_000,
     ...options.upstream,
   };
@@ -137,11 +142,18 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const resolver = options.resolver ?? new Resolver();
   const capabilities = new KnownCapabilities([upstream], { transport, wheel, resolver, log });
   if (options.ask === true) await capabilities.ask();
+  const spares = new Spares(
+    [upstream],
+    { ...{ transport, wheel, resolver, log, metrics }, failing: new Seldom(), lost() {} },
+    50,
+  );
+  spares.open();
   const sessions = new SessionSet({
     transport,
     wheel,
     resolver,
     capabilities,
+    spares: aged(spares, options.spareAge),
     authenticator,
     upstreamOf: () => upstream,
     failureDelayMs: options.failureDelayMs ?? 0,
@@ -157,6 +169,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   return {
     port: listener.port,
     sessions,
+    spares,
     metrics,
     records,
     async logged(count) {
@@ -172,8 +185,20 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
       await listener.close();
       await sessions.drain(0);
       capabilities.close();
+      spares.close();
       wheel.stop();
     },
+  };
+}
+
+function aged(spares: Spares, age: number | undefined): Pick<Spares, 'take' | 'stale'> {
+  if (age === undefined) return spares;
+  return {
+    take(upstream) {
+      const spare = spares.take(upstream);
+      return spare === null ? null : { ...spare, age };
+    },
+    stale: (upstream, spare) => spares.stale(upstream, spare),
   };
 }
 

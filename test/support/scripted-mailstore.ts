@@ -6,6 +6,8 @@ export type Script = (connection: ScriptedConnection) => Promise<void> | void;
 /** The mailstore's side of a connection. Octet strings. */
 export class ScriptedConnection {
   readonly socket: Socket;
+  /** Its place among all connections, from 1. */
+  readonly number: number;
   /** Everything that the proxy has sent. */
   received = '';
   /** The same as it came: a write of the proxy's each, as long as they are small and answered one by one. */
@@ -15,8 +17,9 @@ export class ScriptedConnection {
   #read = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, number: number) {
     this.socket = socket;
+    this.number = number;
     socket.setNoDelay(true);
     socket.on('data', (octets: Buffer) => {
       this.received += octets.toString('latin1');
@@ -88,7 +91,7 @@ export type ScriptedMailstore = {
 export async function startScriptedMailstore(script: Script, port = 0): Promise<ScriptedMailstore> {
   const connections: ScriptedConnection[] = [];
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    const connection = new ScriptedConnection(socket);
+    const connection = new ScriptedConnection(socket, connections.length + 1);
     connections.push(connection);
     void script(connection);
   });

@@ -67,12 +67,13 @@ const PEER_HANDLER: ConnectionHandler = {
 
 /**
  * A mailstore that logs everybody in and answers QUIT by closing. Its connections are gathered in `peers`.
- * @param tls for STLS
+ * @param tls for STLS, or `implicit` from the start
  */
 export function transportMailstore(
   transport: Transport,
   peers: TransportPeer[],
   tls: ServerTls | null = null,
+  implicit = false,
 ): Promise<Listener> {
   return transport.listen({
     address: '127.0.0.1',
@@ -91,6 +92,7 @@ export function transportMailstore(
         },
       });
       peers.push(mailstore);
+      if (implicit) connection.startTls(tls!);
       mailstore.send('+OK ready\r\n');
     },
   });
