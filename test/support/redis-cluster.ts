@@ -4,6 +4,7 @@ import { freePort } from './ports.ts';
 import { until } from './process.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 import { tlsClient, tlsServer } from './redis-tls.ts';
+import type { TemporaryFolder } from './temp.ts';
 import type { TestCertificates } from './tls.ts';
 
 const MASTERS = 3;
@@ -27,6 +28,8 @@ export type TestCluster = {
   /** Of the first master. */
   replica: ClusterNode;
   settings: RedisSettings;
+  /** The `redis:` section of a config whose files are in `folder`. */
+  section(folder: TemporaryFolder): Record<string, unknown>;
   /** The index of the master that a key began at. */
   placeOf(key: string): number;
   /** Moves the slot of a key to another master, key by key; `halfway` is called while each of the two has a part. */
@@ -68,6 +71,12 @@ export async function startCluster(certificates: TestCertificates, password: str
     masters,
     replica,
     settings: { ...common, servers: { kind: 'cluster', nodes: seeds } },
+    section: (folder) => ({
+      cluster: seeds,
+      password_file: folder.file('redis.password', `${password}\n`, 0o600),
+      tls: { ca_file: certificates.caFile },
+      timeout: `${common.timeout}ms`,
+    }),
     placeOf: (key) => Math.floor((slotOf(key) * MASTERS) / SLOTS),
     moveSlot: (key, to, halfway) => {
       const from = masters[Math.floor((slotOf(key) * MASTERS) / SLOTS)]!;

@@ -50,15 +50,9 @@ async function config({ folder, certificates }: SiteParts) {
   for (const place of PLACES) placeFile(folder, place);
   const table = PLACES.map((place) => `place${place}.test:*:textfile::0:mail:mail:${files[place]}:${MAX}:\n`);
   folder.file('teapop.passwd', table.join(''));
-  const nodes = cluster.masters.slice(0, 2).map(({ port }) => ({ host: '127.0.0.1', port }));
   return {
     tables: { source: 'redis', domain_table: `${folder.path}/teapop.passwd` },
-    redis: {
-      cluster: nodes,
-      password_file: folder.file('redis.password', `${PASSWORD}\n`, 0o600),
-      tls: { ca_file: certificates.caFile },
-      timeout: '1s',
-    },
+    redis: cluster.section(folder),
   };
 }
 
