@@ -1,7 +1,8 @@
 import { after, afterEach, before, beforeEach } from 'node:test';
 import type { PublishReport } from '../../src/tables/publish/publication.ts';
 import { RedisStore } from '../../src/tables/published/redis-store.ts';
-import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
+import { connectRedis } from '../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../src/tables/redis/link.ts';
 import type { SyncOptions } from '../../src/tables/sync/sync.ts';
 import type { UserRow } from '../../src/tables/teapop/model.ts';
 import { type RedisServer, startRedis } from './redis.ts';

@@ -1,4 +1,5 @@
-import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis/client.ts';
+import { connectRedis } from '../../src/tables/redis/client.ts';
+import type { RedisLink, RedisSettings } from '../../src/tables/redis/link.ts';
 import { SLOTS, slotOf } from '../../src/tables/redis/slots.ts';
 import { freePort } from './ports.ts';
 import { until } from './process.ts';

@@ -1,4 +1,5 @@
-import { connectRedis, type RedisLink, type RedisSettings } from '../../src/tables/redis/client.ts';
+import { connectRedis } from '../../src/tables/redis/client.ts';
+import type { RedisLink, RedisSettings } from '../../src/tables/redis/link.ts';
 import { freePort } from './ports.ts';
 import { type RunningProcess, serving, start, until } from './process.ts';
 import { type RedisServer, startRedis } from './redis.ts';

@@ -1,4 +1,4 @@
-import type { RedisLink } from '../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../src/tables/redis/link.ts';
 import { freePort } from './ports.ts';
 import { type RunningProcess, serving, start } from './process.ts';
 import { temporaryFolder } from './temp.ts';

@@ -1,6 +1,6 @@
 import { type Argon2Params, hashPassword } from '../../src/auth/argon2.ts';
 import { createPasswordTools } from '../../src/auth/password-tools.ts';
-import type { RedisSettings } from '../../src/tables/redis/client.ts';
+import type { RedisSettings } from '../../src/tables/redis/link.ts';
 import type { CompileOptions } from '../../src/tables/sources/compile.ts';
 import { type SyncOptions, syncTables } from '../../src/tables/sync/sync.ts';
 import type { PasswordTools } from '../../src/tables/teapop/password-tools.ts';

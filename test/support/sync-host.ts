@@ -1,7 +1,8 @@
 import { after, afterEach, before, beforeEach } from 'node:test';
 import { stringify } from 'yaml';
 import { RedisStore } from '../../src/tables/published/redis-store.ts';
-import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
+import { connectRedis } from '../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../src/tables/redis/link.ts';
 import { type Outcome, run } from './process.ts';
 import { EXECUTABLE } from './proxy-process.ts';
 import { type RedisServer, startRedis } from './redis.ts';

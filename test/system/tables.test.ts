@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { connectRedis, type RedisLink } from '../../src/tables/redis/client.ts';
+import { connectRedis } from '../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../src/tables/redis/link.ts';
 import { type Outcome, type RunningProcess, start, until } from '../support/process.ts';
 import { dumpRedis } from '../support/redis.ts';
 import {

@@ -1,9 +1,8 @@
-import { readSite } from '../published/inspect.ts';
 import { type KeptDiagnostics, readDiagnostics } from '../published/kept-diagnostics.ts';
-import { COMMANDS_AT_ONCE, type PublishedHash, readPublished } from '../published/published.ts';
+import { COMMANDS_AT_ONCE, type PublishedHash, readPublished, readSite } from '../published/published.ts';
 import type { TableMeta } from '../published/redis-format.ts';
 import type { RedisKeys } from '../published/redis-keys.ts';
-import type { Command, RedisLink, Reply } from '../redis/client.ts';
+import type { Command, RedisLink, Reply } from '../redis/link.ts';
 import type { TableId } from '../teapop/model.ts';
 import { TablesUnavailable } from '../teapop/store.ts';
 import { holdsCrypt } from '../teapop/table-id.ts';

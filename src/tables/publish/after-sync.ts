@@ -1,6 +1,6 @@
 import { keepDiagnostics } from '../published/kept-diagnostics.ts';
 import type { RedisKeys } from '../published/redis-keys.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import type { Diagnostic, TableId } from '../teapop/model.ts';
 import { pruneBetter } from './prune-better.ts';
 

@@ -2,7 +2,7 @@ import type { Published } from '../published/published.ts';
 import { decodeEntries, encodeEntries } from '../published/redis-format.ts';
 import { FIELD_DOMAIN, type RedisKeys } from '../published/redis-keys.ts';
 import { scan } from '../published/redis-scan.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import type { DomainEntry, TableId } from '../teapop/model.ts';
 import type { PackedDomains } from './domains.ts';
 

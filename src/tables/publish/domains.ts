@@ -2,7 +2,7 @@ import type { Fingerprints } from '../published/fingerprint.ts';
 import { COMMANDS_AT_ONCE, RowsLost } from '../published/published.ts';
 import { encodeEntries, encodeStamp, FORMAT } from '../published/redis-format.ts';
 import { FIELD_DOMAIN, FIELD_STAMP } from '../published/redis-keys.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import type { DomainEntry } from '../teapop/model.ts';
 
 /** Domain → its entries and the value of its field, in the order of the file. */

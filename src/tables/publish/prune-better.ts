@@ -2,7 +2,7 @@ import { type BetterHashes, decodeBetter, encodeBetter } from '../published/bett
 import type { RedisKeys } from '../published/redis-keys.ts';
 import { decodeRows } from '../published/redis-row.ts';
 import { scanPages } from '../published/redis-scan.ts';
-import type { Command, RedisLink } from '../redis/client.ts';
+import type { Command, RedisLink } from '../redis/link.ts';
 import type { TableId } from '../teapop/model.ts';
 import { holdsCrypt } from '../teapop/table-id.ts';
 

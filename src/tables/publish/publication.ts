@@ -2,7 +2,7 @@ import type { Changes } from '../published/changes.ts';
 import type { Fingerprints } from '../published/fingerprint.ts';
 import type { Published } from '../published/published.ts';
 import type { RedisKeys } from '../published/redis-keys.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import type { CompiledDomains } from '../sources/compile.ts';
 import type { Diagnostic, TableId } from '../teapop/model.ts';
 import type { Keeping, PasswordTools } from '../teapop/password-tools.ts';

@@ -1,7 +1,7 @@
 import { ChangeList } from '../published/changes.ts';
 import { readPublished } from '../published/published.ts';
 import { nextOf, type RedisKeys, redisKeys } from '../published/redis-keys.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import { afterSync } from './after-sync.ts';
 import { Claim } from './claim.ts';
 import { type DomainDiff, diffDomains, noDifference } from './domain-diff.ts';

@@ -1,7 +1,7 @@
 import { COMMANDS_AT_ONCE } from '../published/published.ts';
 import { FIELD_USER } from '../published/redis-keys.ts';
 import { scan } from '../published/redis-scan.ts';
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 
 /** A table of so many is read through in a second; of a larger one all rows count as changed instead. */
 const SCANNED_USERS = 200_000;

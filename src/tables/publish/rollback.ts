@@ -76,7 +76,7 @@ async function readPrevious(link: RedisLink, keys: RedisKeys, found: Published):
       last === 0 ? 'no tables are published' : `there is no generation before ${last} to go back to`,
     );
   }
-  const named = await readNamed(link, keys, found, domains);
+  const named = namedBefore(found, domains);
   for (const id of named) {
     const live = found.tables.get(id);
     if (live !== undefined && live.generation > last) {
@@ -91,18 +91,10 @@ async function readPrevious(link: RedisLink, keys: RedisKeys, found: Published):
 }
 
 /** The tables that the domain table named before. */
-async function readNamed(
-  link: RedisLink,
-  keys: RedisKeys,
-  found: Published,
-  domains: Previous['domains'],
-): Promise<TableId[]> {
-  if (found.registry.previous) {
-    const registry = (await link.command('SMEMBERS', previousOf(keys.tables))) as Buffer[];
-    return registry.map((id) => id.toString('latin1'));
-  }
-  // There is no set where it has stayed the same, nor where it was empty.
-  return domains?.meta?.tables === 0 ? [] : [...found.tables.keys()];
+function namedBefore({ tables, tablesBefore }: Published, domains: Previous['domains']): TableId[] {
+  // Redis keeps no set where it has stayed the same, nor where it was empty.
+  if (tablesBefore.length > 0) return tablesBefore;
+  return domains?.meta?.tables === 0 ? [] : [...tables.keys()];
 }
 
 async function readTables(

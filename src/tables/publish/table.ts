@@ -4,7 +4,7 @@ import { RowsLost } from '../published/published.ts';
 import { encodeMeta, encodeStamp, type TableMeta } from '../published/redis-format.ts';
 import { FIELD_META, FIELD_STAMP, FIELD_USER } from '../published/redis-keys.ts';
 import { decodeRows, encodeRows, type StoredRow } from '../published/redis-row.ts';
-import type { Command, RedisLink, Reply } from '../redis/client.ts';
+import type { Command, RedisLink, Reply } from '../redis/link.ts';
 import type { Limit } from '../sources/concurrency.ts';
 import type { Become } from '../sources/stored-secrets.ts';
 import { MalformedOctets } from '../teapop/octets.ts';

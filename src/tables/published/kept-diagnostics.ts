@@ -1,4 +1,4 @@
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import type { Diagnostic } from '../teapop/model.ts';
 import { FIELD_META, type RedisKeys } from './redis-keys.ts';
 

@@ -1,4 +1,4 @@
-import type { RedisLink, Reply } from '../redis/client.ts';
+import type { RedisLink, Reply } from '../redis/link.ts';
 import type { TableId } from '../teapop/model.ts';
 import { type DomainsMeta, decodeMeta, decodeStamp, FORMAT, type TableMeta } from './redis-format.ts';
 import { FIELD_META, FIELD_STAMP, previousOf, type RedisKeys } from './redis-keys.ts';
@@ -11,10 +11,10 @@ export type Published = {
   domains: PublishedHash<DomainsMeta> | null;
   /** Those that the domain table names, as far as they are there. */
   tables: Map<TableId, PublishedHash<TableMeta>>;
-  /** Tables that the last publication removed: their `previous` still stands. */
+  /** Those that it named before the last publication; none where it named none, or the same. */
+  tablesBefore: TableId[];
+  /** Of these the ones that it names no more: their `previous` still stands. */
   removedBefore: TableId[];
-  /** Whether the sets of table ids are there: the key of an empty set is not. */
-  registry: { live: boolean; previous: boolean };
 };
 
 /** Commands sent in one go: enough to hide the round trip, few enough to hold their replies. */
@@ -53,9 +53,23 @@ export async function readPublished(link: RedisLink, keys: RedisKeys): Promise<P
   return {
     domains: publishedHash<DomainsMeta>(domains ?? null),
     tables,
+    tablesBefore: before,
     removedBefore: before.filter((id) => !named.has(id)),
-    registry: { live: ids.length > 0, previous: before.length > 0 },
   };
+}
+
+/** The domain table, with the counts of the whole site; null where nothing is published. */
+export async function readSite(link: RedisLink, keys: RedisKeys): Promise<PublishedHash<DomainsMeta> | null> {
+  return publishedHash<DomainsMeta>(await link.command('HMGET', keys.domains, FIELD_STAMP, FIELD_META));
+}
+
+/** A password table; null where there is none of that id. */
+export async function readTable(
+  link: RedisLink,
+  keys: RedisKeys,
+  id: TableId,
+): Promise<PublishedHash<TableMeta> | null> {
+  return publishedHash<TableMeta>(await link.command('HMGET', keys.table(id), FIELD_STAMP, FIELD_META));
 }
 
 function idsOf(reply: Reply): TableId[] {

@@ -1,4 +1,4 @@
-import type { RedisLink } from '../redis/client.ts';
+import type { RedisLink } from '../redis/link.ts';
 import { COMMANDS_AT_ONCE } from './published.ts';
 
 /** Every field of a hash with its value, some maybe twice. */

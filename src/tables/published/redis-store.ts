@@ -1,4 +1,4 @@
-import type { Command, RedisLink, Reply } from '../redis/client.ts';
+import type { Command, RedisLink, Reply } from '../redis/link.ts';
 import type { DomainEntry, TableId, UserRow } from '../teapop/model.ts';
 import { type TableStatus, type TableStore, TablesMoved, TablesUnavailable } from '../teapop/store.ts';
 import { holdsCrypt } from '../teapop/table-id.ts';

@@ -20,9 +20,6 @@ import {
 import { ScanGuard } from './scan-guard.ts';
 import { latestOf, RedisSentinels } from './sentinels.ts';
 
-export type { Argument, Command, RedisLink, RedisSettings, RedisTls, Reply } from './link.ts';
-export { retryDelay } from './link.ts';
-
 /** While Redis reads its data from disk it is asked this often at least. */
 const LOADING_RETRY = 1_000;
 /** A connection that only listens does not notice by itself that nobody is there any more, in ms. */

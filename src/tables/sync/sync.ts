@@ -2,7 +2,8 @@ import type { PublishOptions, PublishResult } from '../publish/publication.ts';
 import { publish } from '../publish/publish.ts';
 import { type RollbackReport, rollBack } from '../publish/rollback.ts';
 import { createFingerprints, loadFingerprintKey } from '../published/fingerprint.ts';
-import { connectRedis, type RedisLink, type RedisSettings } from '../redis/client.ts';
+import { connectRedis } from '../redis/client.ts';
+import type { RedisLink, RedisSettings } from '../redis/link.ts';
 import { type CompiledDomains, type CompileOptions, compileDomains } from '../sources/compile.ts';
 
 /** A sync may wait longer for one command than a login: the one step of a large site is one. In ms. */

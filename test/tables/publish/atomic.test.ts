@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { RedisStore } from '../../../src/tables/published/redis-store.ts';
-import { connectRedis, type RedisLink } from '../../../src/tables/redis/client.ts';
+import { connectRedis } from '../../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../../src/tables/redis/link.ts';
 import { DEFAULT_DIVIDERS, lookup } from '../../../src/tables/teapop/lookup.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 import { makeSite, redisAt, type Site } from '../../support/site.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { createPasswordTools } from '../../../src/auth/password-tools.ts';
-import { connectRedis, type RedisLink } from '../../../src/tables/redis/client.ts';
+import { connectRedis } from '../../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../../src/tables/redis/link.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 import { CHEAP, makeSite, redisAt, type Site } from '../../support/site.ts';
 

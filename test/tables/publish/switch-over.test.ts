@@ -8,7 +8,8 @@ import { BRING_IN, PUBLISH_ALL, TAKE_OUT } from '../../../src/tables/publish/swi
 import { decodeChanges } from '../../../src/tables/published/change-log.ts';
 import { createFingerprints, loadFingerprintKey } from '../../../src/tables/published/fingerprint.ts';
 import { RedisStore } from '../../../src/tables/published/redis-store.ts';
-import { connectRedis, type RedisLink } from '../../../src/tables/redis/client.ts';
+import { connectRedis } from '../../../src/tables/redis/client.ts';
+import type { RedisLink } from '../../../src/tables/redis/link.ts';
 import { compileDomains } from '../../../src/tables/sources/compile.ts';
 import { DEFAULT_DIVIDERS, lookup } from '../../../src/tables/teapop/lookup.ts';
 import type { DomainEntry } from '../../../src/tables/teapop/model.ts';

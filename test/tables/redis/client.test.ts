@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { connectRedis } from '../../../src/tables/redis/client.ts';
 import {
-  connectRedis,
   type RedisLink,
   type RedisTls,
   type Reply,
   retryDelay,
-} from '../../../src/tables/redis/client.ts';
-import { script } from '../../../src/tables/redis/link.ts';
+  script,
+} from '../../../src/tables/redis/link.ts';
 import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
 import { freePort } from '../../support/ports.ts';
 import { until } from '../../support/process.ts';
