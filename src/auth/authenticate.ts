@@ -1,24 +1,22 @@
-import type { Credentials } from '../pop3/credentials.ts';
-import { type LocalUserRule, localUser } from '../tables/teapop/local-user.ts';
+import { localUser } from '../tables/teapop/local-user.ts';
 import { type LookupResult, lookup } from '../tables/teapop/lookup.ts';
 import { mailboxPath } from '../tables/teapop/mailbox.ts';
-import type { Accounts } from '../tables/teapop/model.ts';
-import { type TableStore, TablesUnavailable } from '../tables/teapop/store.ts';
+import { TablesUnavailable } from '../tables/teapop/store.ts';
+import type { Attempt, AuthenticatorOptions } from './attempt.ts';
 import type {
   Authenticator,
   Decision,
+  LoginClient,
   RejectReason,
   Salting,
-  Timings,
   UnavailableReason,
 } from './authenticator.ts';
-import { createLoginCache, type LoginCache } from './login-cache.ts';
-import { isSlowProof, type Proof, type Proven, tryProof } from './proofs.ts';
-import { type FoundRows, isSlow, type Tried, tryRows } from './rows.ts';
-import { type ScramRule, saltOf } from './salting.ts';
-import type { Passwords } from './scheme.ts';
-import type { Upgrader } from './upgrade.ts';
-import type { Outcome, Verifier } from './verifier.ts';
+import { createLoginCache } from './login-cache.ts';
+import { payPassword, payProof, payRefusal } from './price.ts';
+import type { Proof } from './proofs.ts';
+import type { FoundRows, Tried } from './rows.ts';
+import { saltOf } from './salting.ts';
+import { createStandings } from './standings.ts';
 
 /**
  * Decides logins: credentials → lookup → password → local user.
@@ -39,53 +37,16 @@ import type { Outcome, Verifier } from './verifier.ts';
  * - of a passwd entry the mailstore decides, in its own time.
  */
 
-export type AuthenticatorOptions = {
-  store: TableStore;
-  /** teapop's dividers, '@%' as shipped. */
-  dividers: string;
-  /** For entries whose uid is '+'; without it any account exists. */
-  accounts?: Accounts | undefined;
-  passwords: Passwords;
-  verifier: Verifier;
-  /**
-   * Takes the time of a verification as it is usual in the tables of this domain (that of the entry that decided,
-   * null where none did), see argon2Dummy.
-   */
-  dummy: (password: string, domain: string | null) => Promise<unknown>;
-  /** Whether the domain of an entry offers a mechanism that the password is not sent by; without it none does. */
-  offers?: ((domain: string, mechanism: Proof['mechanism']) => boolean) | undefined;
-  /** Null where no domain offers SCRAM. */
-  scram?: ScramRule | null | undefined;
-  /** The rule for the domain of the entry that decided: ASCII lower case, 'default' and 'empty' among them. */
-  localUserRule: (domain: string) => LocalUserRule;
-  /** Told what the operator must mend. A message of this room holds no secret and nothing that a client sent. */
-  onError: (error: Error) => void;
-  /** Told of each password that a row accepted; null where none is to be hashed anew. */
-  upgrader?: Upgrader | null | undefined;
-  /** What is known of logins before; without it each one is hashed. */
-  cache?: LoginCache;
-  /** Milliseconds from any start. */
-  now?: () => number;
-};
-
-/** One login on its way. */
-type Attempt = Required<Pick<AuthenticatorOptions, 'now' | 'cache'>> &
-  AuthenticatorOptions & {
-    accounts: Accounts | undefined;
-    credentials: Credentials;
-    /** As the client sent it; '' where it sent a proof. */
-    password: string;
-    timings: Timings;
-    signal: AbortSignal | undefined;
-  };
+const NOBODY: LoginClient = { address: '', gone: undefined };
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { accounts, now = () => performance.now(), cache = createLoginCache(null), onError } = options;
-  const shared = { ...options, accounts, now, cache };
+  const { accounts, now = () => performance.now(), dummyMemory = 0, onError } = options;
+  const { cache = createLoginCache(null), standings = createStandings() } = options;
+  const shared = { ...options, accounts, now, dummyMemory, cache, standings };
   return {
-    authenticate(credentials, localAddress, timings, signal) {
+    authenticate(credentials, localAddress, timings, client = NOBODY) {
       const password = 'password' in credentials ? credentials.password : '';
-      const attempt = { ...shared, credentials, password, timings, signal };
+      const attempt = { ...shared, credentials, password, timings, client };
       return orUnavailable(onError, () => decide(attempt, localAddress));
     },
     salt(user, localAddress, timings) {
@@ -145,22 +106,12 @@ async function findEntry(search: Search, localAddress: string): Promise<LookupRe
   }
 }
 
-/** Turns a login away at the price of a verification; the same password again is turned away for nothing. */
 async function refuse(
   attempt: Attempt,
   reason: RejectReason,
   domain: string | null = null,
 ): Promise<Decision> {
-  const { cache, credentials, dummy, password } = attempt;
-  // Of a proof each one is another, and whoever is there is to cost no more than whoever is not.
-  const mark = 'password' in credentials ? cache.ofRefusal(reason, credentials) : null;
-  const isKnown = () => mark !== null && cache.recall(mark) !== undefined;
-  if (isKnown()) return { result: 'rejected', reason };
-  const outcome = await inTurn(attempt, async () => {
-    if (isKnown()) return;
-    await dummy(password, domain);
-    if (mark !== null) cache.keep(mark, null);
-  });
+  const outcome = await payRefusal(attempt, reason, domain);
   return outcome.ran ? { result: 'rejected', reason } : unavailable(outcome.reason);
 }
 
@@ -178,7 +129,7 @@ async function checkProof(attempt: Attempt, found: Found, proof: Proof): Promise
   const offered = attempt.offers?.(domain, proof.mechanism) ?? false;
   // Of a passwd entry the mailstore knows the password, and only what the client sends can be sent on.
   if (!offered || found.result === 'upstream') return refuse(attempt, 'mechanism-unavailable', domain);
-  const outcome = await prove(attempt, found, proof);
+  const outcome = await payProof(attempt, found, proof);
   if (!outcome.ran) return unavailable(outcome.reason);
   const { value } = outcome;
   const decision = admit(attempt, found, value, value.provable ? 'wrong-password' : 'mechanism-unavailable');
@@ -188,20 +139,8 @@ async function checkProof(attempt: Attempt, found: Found, proof: Proof): Promise
     : decision;
 }
 
-/** A proof that nothing must be hashed for is checked at once; one that fails has the price of a wrong password. */
-async function prove(attempt: Attempt, found: FoundRows, proof: Proof): Promise<Outcome<Proven>> {
-  const { passwords, dummy } = attempt;
-  const early = isSlowProof(found, proof) ? null : await tryProof(passwords, found, proof);
-  if (early !== null && early.matched !== null) return { ran: true, value: early };
-  return inTurn(attempt, async () => {
-    const proven = early ?? (await tryProof(passwords, found, proof));
-    if (proven.matched === null) await dummy('', found.entry.domain);
-    return proven;
-  });
-}
-
 async function checkRows(attempt: Attempt, found: FoundRows): Promise<Decision> {
-  const outcome = await match(attempt, found);
+  const outcome = await payPassword(attempt, found);
   if (!outcome.ran) return unavailable(outcome.reason);
   const { matched } = outcome.value;
   if (matched !== null) attempt.upgrader?.accepted(found, matched, attempt.password);
@@ -219,55 +158,10 @@ function admit(
     // A row that could not be checked might have been the one: that is no wrong password.
     return problems.length > 0 ? unavailable('internal') : { result: 'rejected', reason: otherwise };
   }
+  attempt.standings.accepted(attempt.client.address, attempt.credentials.user);
   const name = localUserOf(attempt, found, matched.mailbox);
   if (name === null) return unavailable('no-local-user');
   return accepted(found, name, mailboxPath(found.entry, matched.mailbox));
-}
-
-/**
- * Rows that cost nothing are tried at once, others are remembered or tried in turn; either way a password that fits
- * none has its price, once.
- */
-async function match(attempt: Attempt, found: FoundRows): Promise<Outcome<Tried>> {
-  const { passwords, cache, password } = attempt;
-  const early = isSlow(found) ? null : await tryRows(passwords, found, password);
-  if (early !== null && early.matched !== null) return { ran: true, value: early };
-  const mark = cache.ofRows(found, password);
-  const known = recalled(cache, mark, found);
-  if (known !== null) return { ran: true, value: early ?? known };
-  // Of several that wait with the same password the first one's turn decides.
-  return inTurn(attempt, async () => recalled(cache, mark, found) ?? compute(attempt, found, early, mark));
-}
-
-function recalled(cache: LoginCache, mark: string, { rows }: FoundRows): Tried | null {
-  const place = cache.recall(mark);
-  if (place === undefined) return null;
-  return { matched: place === null ? null : rows[place]!, heavy: false, problems: [] };
-}
-
-async function compute(
-  { passwords, dummy, cache, password }: Attempt,
-  found: FoundRows,
-  early: Tried | null,
-  mark: string,
-): Promise<Tried> {
-  const tried = early ?? (await tryRows(passwords, found, password));
-  if (tried.matched === null && !tried.heavy) await dummy(password, found.entry.domain);
-  // What could not be checked is to be told each time.
-  if (tried.problems.length === 0)
-    cache.keep(mark, tried.matched === null ? null : found.rows.indexOf(tried.matched));
-  return tried;
-}
-
-/** The time of a verification includes the wait for its turn. */
-async function inTurn<T>(attempt: Attempt, task: () => Promise<T>): Promise<Outcome<T>> {
-  const { verifier, signal, now } = attempt;
-  const start = now();
-  try {
-    return await verifier.run(task, signal);
-  } finally {
-    attempt.timings.verify = now() - start;
-  }
 }
 
 function localUserOf(attempt: Attempt, { entry, login }: Found, mailbox: string): string | null {

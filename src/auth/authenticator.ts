@@ -49,17 +49,25 @@ export interface Authenticator {
   /**
    * Decides a login. Never rejects. What is accepted by SCRAM comes with the server's signature. Takes the same time for an unknown user as for a wrong password.
    * @param localAddress the address that the client connected to, for `<localip>` matching
-   * @param signal aborted when the client is gone: a login that still waits for its turn costs nothing then
+   * @param client without one, nobody is to be told apart and nobody leaves
    */
   authenticate(
     credentials: Credentials,
     localAddress: string,
     timings: Timings,
-    signal?: AbortSignal,
+    client?: LoginClient,
   ): Promise<Decision>;
   /** The first half of SCRAM. Never rejects. Tells nothing of whether there is such a user. */
   salt(user: string, localAddress: string, timings: Timings): Promise<Salting>;
 }
+
+/** Whose login it is, as far as its turn goes. */
+export type LoginClient = {
+  /** Textual IP address, IPv4-mapped ones as IPv4. */
+  address: string;
+  /** Aborted when the client is gone: a login that still waits for its turn costs nothing then. */
+  gone: AbortSignal | undefined;
+};
 
 /** Filled in by the authenticator, in milliseconds; for the log and the metrics. */
 export type Timings = { lookup: number; verify: number };

@@ -8,7 +8,8 @@ import {
 } from '../tables/teapop/lookup.ts';
 import { mailboxPath } from '../tables/teapop/mailbox.ts';
 import type { DomainEntry, TableId, UserRow } from '../tables/teapop/model.ts';
-import { type AuthenticatorOptions, createAuthenticator, faultOf } from './authenticate.ts';
+import type { AuthenticatorOptions } from './attempt.ts';
+import { createAuthenticator, faultOf } from './authenticate.ts';
 import type { Account, RejectReason, UnavailableReason } from './authenticator.ts';
 import { provableBy } from './proofs.ts';
 import { contextOf } from './rows.ts';

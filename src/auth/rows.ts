@@ -30,6 +30,15 @@ export function isSlow(found: FoundRows): boolean {
   return found.rows.some((row) => costOf(checkOf(row, context, '')) !== 'none');
 }
 
+/** Octets that checking them takes at most, one after the other. */
+export function memoryOf(found: FoundRows): number {
+  const context = contextOf(found);
+  return found.rows.reduce((most, row) => {
+    const { secret, context: its } = checkOf(row, context, '');
+    return Math.max(most, inspectSecret(secret, its.type).memory);
+  }, 0);
+}
+
 /** Never rejects. */
 export async function tryRows(passwords: Passwords, found: FoundRows, password: string): Promise<Tried> {
   const context = contextOf(found);

@@ -30,6 +30,8 @@ export type SecretInfo = {
    * 'heavy' one is at least about as slow as Argon2id with the usual parameters.
    */
   cost: 'none' | 'light' | 'heavy';
+  /** Octets that it takes while it is computed, where they are more than a few KiB. */
+  memory: number;
   /** Why no password can match, in words that hold no part of the secret; null where one can. */
   problem: string | null;
 };
@@ -103,29 +105,33 @@ export function cryptString(secret: string, type: SecretType): string | null {
   return secret.startsWith(CRYPT_PREFIX) ? secret.slice(CRYPT_PREFIX.length) : null;
 }
 
+/** Of what is compared as it is, or refused unasked. */
+const FREE = { cost: 'none', memory: 0 } as const;
+
 /** What a stored form is and costs, without checking it. Pure. */
 export function inspectSecret(secret: string, type: SecretType): SecretInfo {
   if (type === 'htpasswd') return inspectCrypt(secret);
-  if (secret.startsWith(PLAIN_PREFIX)) return { scheme: 'plain', cost: 'none', problem: null };
+  if (secret.startsWith(PLAIN_PREFIX)) return { ...FREE, scheme: 'plain', problem: null };
   if (secret.startsWith(CRYPT_PREFIX)) return inspectCrypt(secret.slice(CRYPT_PREFIX.length));
-  if (secret.startsWith(SEALED_PREFIX)) return { scheme: 'sealed', cost: 'none', problem: null };
+  if (secret.startsWith(SEALED_PREFIX)) return { ...FREE, scheme: 'sealed', problem: null };
   if (secret.startsWith(SCRAM_PREFIX)) return inspectScram(secret);
   const phc = parsePhc(secret);
-  if (typeof phc !== 'string') return { scheme: 'argon2id', cost: 'heavy', problem: null };
+  if (typeof phc !== 'string')
+    return { scheme: 'argon2id', cost: 'heavy', memory: phc.params.memory, problem: null };
   const scheme = secret.startsWith(ARGON2ID_PREFIX) ? 'argon2id' : 'unknown';
-  return { scheme, cost: 'none', problem: phc };
+  return { ...FREE, scheme, problem: phc };
 }
 
 function inspectScram(secret: string): SecretInfo {
   const keys = parseKeys(secret);
-  const problem = typeof keys === 'string' ? keys : null;
-  return { scheme: 'scram-sha-256', cost: problem === null ? 'heavy' : 'none', problem };
+  if (typeof keys === 'string') return { ...FREE, scheme: 'scram-sha-256', problem: keys };
+  return { scheme: 'scram-sha-256', cost: 'heavy', memory: 0, problem: null };
 }
 
 function inspectCrypt(secret: string): SecretInfo {
-  const { name, heavy, excess, complete } = cryptMethod(secret);
+  const { name, heavy, memory, excess, complete } = cryptMethod(secret);
   const problem = excess ?? (complete ? null : 'not a whole hash of any method of crypt(3)');
   // What is refused unasked costs nothing, and what is cut short may be refused at once.
   const cost = excess !== null ? 'none' : heavy && complete ? 'heavy' : 'light';
-  return { scheme: name, cost, problem };
+  return { scheme: name, cost, memory, problem };
 }

@@ -131,7 +131,7 @@ class QueuedUpgrader implements Upgrader {
       onOutcome?.({ result, userid, method, detail });
     if (this.#isPaused()) return tell('skipped');
     try {
-      const hashed = await verifier.runSpare(() => hashPassword(phrase, params));
+      const hashed = await verifier.runSpare(() => hashPassword(phrase, params), params.memory);
       const kept = hashed.ran && (await store.keepBetter!(table, userid, row, hashed.value));
       tell(kept ? 'stored' : 'skipped');
     } catch (error) {

@@ -57,10 +57,16 @@ export const passwords = optionalSection(
       .nullable()
       .transform((value) => value ?? availableParallelism())
       .prefault(null)
-      .describe('Passwords verified at the same time; null for the number of CPUs.'),
+      .describe(
+        'Passwords verified at the same time, in no more memory than so many times `argon2.memory`; null for the ' +
+          'number of CPUs.',
+      ),
     queue: integer(0, 1_000_000)
       .default(1000)
-      .describe('Logins that may wait for it; more are answered [SYS/TEMP].'),
+      .describe(
+        'Logins that may wait for it, those of known users and good addresses first; of more, the last ones are ' +
+          'answered [SYS/TEMP].',
+      ),
     fingerprint_key_file: path()
       .default('/var/lib/teapop-proxy/fingerprint.key')
       .describe('Key by which `sync` knows an unchanged password again; made by the first `sync`.'),

@@ -1,5 +1,27 @@
 import type { Registry } from './registry.ts';
 
+/** In what order passwords are checked. */
+export const QUEUE_RANKS = ['known', 'familiar', 'clean', 'doubtful'] as const;
+
+/** The passwords being checked, the octets that this takes at most, and those that wait for it. */
+export type VerifierState = {
+  running: number;
+  memory: number;
+  waiting: Readonly<Record<(typeof QUEUE_RANKS)[number], number>>;
+};
+
+export function registerVerifier(registry: Registry, ask: () => VerifierState): void {
+  registry.askedByLabel(
+    'teapop_proxy_verify_queue_length',
+    'Passwords that wait for their check, by their order.',
+    'rank',
+    () => ask().waiting,
+    QUEUE_RANKS,
+  );
+  registry.asked('teapop_proxy_verify_running', 'Passwords being checked.', () => ask().running);
+  registry.asked('teapop_proxy_verify_memory_bytes', 'Memory that those take at most.', () => ask().memory);
+}
+
 /** What is remembered of logins. */
 export type LoginCacheState = {
   /** So far: logins known by what they came out as, and hashes that had to be computed. */

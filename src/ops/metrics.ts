@@ -1,4 +1,9 @@
-import { type LoginCacheState, registerLoginCache } from './login-metrics.ts';
+import {
+  type LoginCacheState,
+  registerLoginCache,
+  registerVerifier,
+  type VerifierState,
+} from './login-metrics.ts';
 import {
   DIRECTIONS,
   type Direction,
@@ -19,7 +24,8 @@ import {
   type UpstreamFailure,
 } from './outcome.ts';
 import { PHASES, type Phase } from './phase.ts';
-import { type ProcessState, processState, runtime } from './process.ts';
+import { runtime } from './process.ts';
+import { registerProcess } from './process-metrics.ts';
 import { Registry } from './registry.ts';
 import { type SpareMetrics, spareMetrics } from './spare-metrics.ts';
 import { type NearState, registerNearness } from './table-metrics.ts';
@@ -70,8 +76,7 @@ export type States = {
   redisUp(): boolean | null;
   /** Null or left out where the tables do not come from Redis. */
   near?(): NearState | null;
-  /** Passwords that wait for their check, and that are being checked. */
-  verifyQueue(): { waiting: number; running: number };
+  verifier(): VerifierState;
   /** What is remembered of logins; left out where nothing is. */
   loginCache?(): LoginCacheState;
   logLinesDropped(): number;
@@ -111,6 +116,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const sessions = sessionMetrics(registry, options.listeners);
   const upstreams = upstreamMetrics(registry, options.upstreams);
   registerStates(registry, options.states);
+  registerVerifier(registry, options.states.verifier);
   registerLoginCache(registry, () => options.states.loginCache?.() ?? null);
   registerNearness(registry, () => options.states.near?.() ?? null);
   const eventLoopLag = registry.histogram(
@@ -264,11 +270,9 @@ function upstreamMetrics(registry: Registry, upstreams: readonly string[]): Upst
   };
 }
 
-function registerStates(registry: Registry, { tables, redisUp, verifyQueue, logLinesDropped }: States): void {
+function registerStates(registry: Registry, { tables, redisUp, logLinesDropped }: States): void {
   const ask = (name: string, help: string, value: () => number | null) =>
     registry.asked(`teapop_proxy_${name}`, help, value);
-  ask('verify_queue_length', 'Passwords that wait for their check.', () => verifyQueue().waiting);
-  ask('verify_running', 'Passwords being checked.', () => verifyQueue().running);
   ask('tables_usable', '1 while logins can be decided, else 0.', () => Number(tables().usable));
   ask('tables_age_seconds', 'Time since the tables were published.', () => tables().ageSeconds);
   ask('tables_domains', 'Domains in the tables.', () => tables().domains);
@@ -282,19 +286,4 @@ function registerStates(registry: Registry, { tables, redisUp, verifyQueue, logL
     'Log lines lost because the reader of the log did not keep up.',
     logLinesDropped,
   );
-}
-
-/** The names that every Prometheus client library gives these. */
-function registerProcess(registry: Registry): () => Promise<void> {
-  let state: ProcessState | null = null;
-  const read = (key: keyof ProcessState) => () => state?.[key] ?? null;
-  registry.askedCount('process_cpu_seconds_total', 'User and system CPU time.', () => state?.cpuSeconds ?? 0);
-  registry.asked('process_resident_memory_bytes', 'Resident memory.', read('residentBytes'));
-  registry.asked('process_heap_bytes', "Heap in use by the runtime's objects.", read('heapBytes'));
-  registry.asked('process_open_fds', 'Open file descriptors.', read('openFiles'));
-  registry.asked('process_max_fds', 'Most file descriptors allowed.', read('maxFiles'));
-  registry.asked('process_start_time_seconds', 'Start, in seconds since 1970.', read('startedAt'));
-  return async () => {
-    state = await processState();
-  };
 }

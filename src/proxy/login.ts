@@ -67,7 +67,7 @@ export class Login {
     this.#client = client;
     this.#events = events;
     this.facts = newFacts(credentials);
-    this.#decide(client.local.address);
+    this.#decide();
   }
 
   /** Goes on behind `proved`. */
@@ -82,12 +82,14 @@ export class Login {
     this.#opening?.cancel();
   }
 
-  async #decide(localAddress: string): Promise<void> {
+  async #decide(): Promise<void> {
     const { authenticator, log } = this.#services;
+    const { local, remote } = this.#client;
     const { signal } = this.#abort;
     try {
       const { timings } = this.facts;
-      const decision = await authenticator.authenticate(this.#credentials, localAddress, timings, signal);
+      const client = { address: remote.address, gone: signal };
+      const decision = await authenticator.authenticate(this.#credentials, local.address, timings, client);
       if (!signal.aborted) this.#decided(decision);
     } catch (error) {
       // A fault of ours: of this one login, not of the process.

@@ -1,14 +1,15 @@
 import { argon2Dummy } from '../auth/argon2.ts';
-import { type AuthenticatorOptions, createAuthenticator } from '../auth/authenticate.ts';
+import type { AuthenticatorOptions } from '../auth/attempt.ts';
+import { createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { ExplainOptions } from '../auth/explain.ts';
-import type { LoginCache } from '../auth/login-cache.ts';
+import { createLoginCache, type LoginCache } from '../auth/login-cache.ts';
 import { createPasswords } from '../auth/scheme.ts';
 import { scramDummy } from '../auth/scram.ts';
 import { createScramSalts, type ScramSalts } from '../auth/scram-salts.ts';
 import { createSealer, readSealKey, type Sealer } from '../auth/seal.ts';
 import { createUpgrader, type UpgradeOutcome } from '../auth/upgrade.ts';
-import type { Verifier } from '../auth/verifier.ts';
+import { createVerifier, type Verifier } from '../auth/verifier.ts';
 import { keepingOf, offersOf, serves } from '../config/mechanisms.ts';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../ops/log.ts';
@@ -18,6 +19,13 @@ import type { TableStore } from '../tables/teapop/store.ts';
 
 /** Where hashes are computed, and what spares them. */
 export type Hashing = { verifier: Verifier; cache: LoginCache };
+
+/** For so many hashes at once, of the parameters that new ones have. */
+export function createHashing({ passwords }: Config): Hashing {
+  const { concurrency, queue, argon2, cache } = passwords;
+  const verifier = createVerifier({ concurrency, queue, memory: concurrency * argon2.memory });
+  return { verifier, cache: createLoginCache(cache) };
+}
 
 /** Rejects with an Error that names the file that cannot be read. */
 export async function openAuthenticator(
@@ -35,6 +43,7 @@ export async function openAuthenticator(
     verifier,
     cache,
     dummy: dummyRule(config),
+    dummyMemory: argon2.memory,
     scram: await openScramSalts(config),
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),
     upgrader: createUpgrader({ store, verifier, params: argon2, methods: upgrade, onOutcome }),

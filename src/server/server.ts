@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createLoginCache } from '../auth/login-cache.ts';
-import { createVerifier } from '../auth/verifier.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { Secrets } from '../config/secrets.ts';
 import { type Admin, startAdmin } from '../ops/admin.ts';
@@ -15,7 +13,7 @@ import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
 import { Spares } from '../proxy/spares.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
-import { type Hashing, openAuthenticator } from './authenticator.ts';
+import { createHashing, type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
@@ -58,8 +56,7 @@ export class Server {
   private constructor(options: ServerOptions) {
     const { config, transport, log } = options;
     this.#options = options;
-    const { passwords } = config;
-    this.#hashing = { verifier: createVerifier(passwords), cache: createLoginCache(passwords.cache) };
+    this.#hashing = createHashing(config);
     this.#certificates = new ListenerCertificates(config, transport);
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
@@ -69,7 +66,7 @@ export class Server {
         tables: () => this.#tableState(),
         redisUp: () => this.#tables?.redisUp() ?? null,
         near: () => this.#tables?.near() ?? null,
-        verifyQueue: () => this.#hashing.verifier,
+        verifier: () => this.#hashing.verifier.state,
         loginCache: () => this.#hashing.cache.state,
         logLinesDropped: () => log.dropped,
       },

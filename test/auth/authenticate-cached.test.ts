@@ -6,6 +6,7 @@ import { createLoginCache, type LoginCacheOptions } from '../../src/auth/login-c
 import { createPasswords, type Passwords } from '../../src/auth/scheme.ts';
 import { createUpgrader } from '../../src/auth/upgrade.ts';
 import { createVerifier } from '../../src/auth/verifier.ts';
+import type { Credentials } from '../../src/pop3/credentials.ts';
 import type { DomainEntry, UserRow } from '../../src/tables/teapop/model.ts';
 import type { TableStore } from '../../src/tables/teapop/store.ts';
 import { until } from '../support/process.ts';
@@ -69,11 +70,13 @@ function site(more: Partial<LoginCacheOptions> = {}, concurrency = 2) {
   const authenticator = createAuthenticator({
     ...{ store, dividers: '@', passwords, verifier, cache, upgrader },
     dummy: async () => void seen.dummies++,
+    offers: () => true,
     localUserRule: () => 'mailbox',
     onError: () => void seen.errors++,
   });
-  const login = async (user: string, password: string, authzid = '') => {
-    const credentials = { mechanism: 'PLAIN', user, password, authzid } as const;
+  const login = (user: string, password: string, authzid = '') =>
+    loginBy({ mechanism: 'PLAIN', user, password, authzid });
+  const loginBy = async (credentials: Credentials) => {
     const timings = { lookup: 0, verify: 0 };
     const decision = await authenticator.authenticate(credentials, '127.0.0.1', timings);
     return decision.result === 'accepted' ? decision.account.localUser : decision.reason;
@@ -84,7 +87,7 @@ function site(more: Partial<LoginCacheOptions> = {}, concurrency = 2) {
     const answer = await login(user, password, authzid);
     return [answer, seen.hashes - before.hashes, seen.dummies - before.dummies];
   };
-  return { rows, seen, cache, clock, verifier, login, cost };
+  return { rows, seen, cache, clock, verifier, login, loginBy, cost };
 }
 
 describe('the same login again', () => {
@@ -136,6 +139,19 @@ describe('the same login again', () => {
     assert.equal(cache.state.entries.accepted, 0);
     assert.deepEqual(await cost('plain@acme.com', 'wrong'), ['wrong-password', 1, 1]);
     assert.deepEqual(await cost('plain@acme.com', 'wrong'), ['wrong-password', 1, 0]);
+  });
+
+  test('by a digest is not remembered: whoever is there costs no more than whoever is not', async () => {
+    const { loginBy, seen, cache } = site();
+    const by = (user: string) =>
+      loginBy({ mechanism: 'CRAM-MD5', user, authzid: '', challenge: '<1@x>', digest: 'wrong' });
+    for (const user of ['plain@acme.com', 'john@acme.com', 'nobody@acme.com', 'x@nowhere.com'])
+      for (let i = 1; i <= 3; i++) {
+        const { dummies } = seen;
+        await by(user);
+        assert.equal(seen.dummies, dummies + 1, user);
+      }
+    assert.deepEqual(cache.state.entries, { accepted: 0, rejected: 0 });
   });
 
   test('where a row could not be checked is told of each time', async () => {

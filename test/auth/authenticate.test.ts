@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hashPassword } from '../../src/auth/argon2.ts';
-import { type AuthenticatorOptions, createAuthenticator } from '../../src/auth/authenticate.ts';
+import type { AuthenticatorOptions } from '../../src/auth/attempt.ts';
+import { createAuthenticator } from '../../src/auth/authenticate.ts';
 import type { Decision } from '../../src/auth/authenticator.ts';
 import { MAX_SLOW_ROWS } from '../../src/auth/rows.ts';
 import { createPasswords, type Passwords } from '../../src/auth/scheme.ts';
@@ -85,9 +86,14 @@ function counted(more: Partial<AuthenticatorOptions> = {}) {
     onError: (error) => seen.errors.push(error.message),
     ...more,
   });
-  const login = (user: string, password: string, authzid = '', signal?: AbortSignal): Promise<Decision> => {
+  const login = (user: string, password: string, authzid = '', gone?: AbortSignal): Promise<Decision> => {
     const credentials = { mechanism: 'PLAIN', user, password, authzid } as const;
-    return authenticator.authenticate(credentials, '127.0.0.1', { lookup: 0, verify: 0 }, signal);
+    return authenticator.authenticate(
+      credentials,
+      '127.0.0.1',
+      { lookup: 0, verify: 0 },
+      { address: '192.0.2.7', gone },
+    );
   };
   return { login, seen, verifier, authenticator };
 }
@@ -256,7 +262,7 @@ describe('unavailable', () => {
     assert.deepEqual(await waiting, unavailable('client-gone'));
     release();
     await busy;
-    assert.deepEqual([seen.rows.length, seen.dummies, verifier.waiting], [0, 0, 0]);
+    assert.deepEqual([seen.rows.length, seen.dummies, verifier.state.waiting.clean], [0, 0, 0]);
   });
 });
 
@@ -266,7 +272,7 @@ describe('one login', () => {
     const { login, seen } = counted({ verifier });
     assert.deepEqual(await login('three@crypt.com', 'wrong'), rejected('wrong-password'));
     assert.equal(seen.rows.length, 3);
-    assert.equal(verifier.running, 0);
+    assert.equal(verifier.state.running, 0);
   });
 
   test('fills in the time of its parts, in milliseconds', async () => {

@@ -31,7 +31,9 @@ describe('methods of crypt(3), on hashes that libcrypt made', () => {
     test(`${name}: ${setting}`, async () => {
       const hash = await libcrypt.crypt('phrase', setting);
       assert.ok(hash !== null);
-      assert.deepEqual(cryptMethod(hash), { name, heavy, excess: null, complete: true });
+      const { memory, ...method } = cryptMethod(hash);
+      assert.deepEqual(method, { name, heavy, excess: null, complete: true });
+      assert.equal(memory > 0, /scrypt/.test(name));
       assert.equal(cryptMethod(hash.slice(0, -1)).complete, false);
       assert.equal(cryptMethod(setting).complete, false);
     });
@@ -47,7 +49,9 @@ describe('methods of crypt(3), on hashes that libcrypt made', () => {
 
   test('what no password can match', () => {
     for (const stored of ['', '*', '!', 'x', 'secret', '{PLAIN}secret', '{SHA}abc', '$apr1$ab$cd', '$9$x']) {
-      assert.deepEqual(cryptMethod(stored), { name: 'unknown', heavy: false, excess: null, complete: false });
+      assert.deepEqual(cryptMethod(stored), {
+        ...{ name: 'unknown', heavy: false, memory: 0, excess: null, complete: false },
+      });
     }
   });
 });
@@ -68,6 +72,7 @@ describe('the cost of a stored hash', () => {
     'scrypt of 4 GiB': `$7$IU..../....${tail}`,
     'scrypt with huge r': `$7$CUzzzz/....${tail}`,
     'scrypt with many lanes': `$7$CU....zz...${tail}`,
+    'scrypt with lanes of more than its memory': `$7$.U....zzzk.${tail}`,
   };
   for (const [name, stored] of Object.entries(dear)) {
     test(`${name}: too dear`, () => assert.equal(typeof cryptMethod(stored).excess, 'string'));
@@ -76,5 +81,17 @@ describe('the cost of a stored hash', () => {
   test('the most that is allowed', () => {
     const allowed = ['$6$rounds=10000000$', '$2b$16$', '$y$jDT$', '$7$CU..../....', '$sha1$10000000$'];
     for (const start of allowed) assert.equal(cryptMethod(`${start}${tail}`).excess, null, start);
+  });
+
+  test('the memory that it takes: 128 × r × (N + p) octets', () => {
+    const KIB = 1024;
+    const memory = (stored: string) => cryptMethod(`${stored}${tail}`).memory;
+    // What Debian's passwd makes: N of 4,096 and r of 32.
+    assert.equal(memory('$y$j9T$'), 128 * 32 * (4_096 + 1));
+    assert.equal(memory('$gy$j75$'), 128 * 8 * (1_024 + 1));
+    // N of 2 ** 14, r of 8, p of 2.
+    assert.equal(memory('$7$C6....0....'), 128 * 8 * (16_384 + 2));
+    assert.ok(memory('$y$jDT$') >= 256 * KIB * KIB);
+    assert.equal(memory('$y$jFT$'), 0, 'what is refused is not computed');
   });
 });

@@ -49,6 +49,7 @@ describe('stored keys', () => {
     assert.deepEqual(inspectSecret(stored, 'textfile'), {
       scheme: 'scram-sha-256',
       cost: 'heavy',
+      memory: 0,
       problem: null,
     });
     const htpasswd = { ...CONTEXT, type: 'htpasswd' } as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createVerifier } from '../../src/auth/verifier.ts';
+import { createVerifier, type Verifier } from '../../src/auth/verifier.ts';
 
 /** Tasks that end when told to, and a record of how many ran at once. */
 function bench() {
@@ -25,6 +25,11 @@ function bench() {
   return { started, task, end, most: () => most };
 }
 
+/** All that wait, whatever their rank. */
+function waiting({ state }: Verifier): number {
+  return Object.values(state.waiting).reduce((sum, count) => sum + count, 0);
+}
+
 /** A turn of the event loop: all promises that can settle have. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -36,17 +41,17 @@ describe('the verifier', () => {
     const verifier = createVerifier({ concurrency: 2, queue: 2 });
     const runs = [0, 1, 2, 3].map((id) => verifier.run(task(id)));
     assert.deepEqual(started, [0, 1]);
-    assert.deepEqual([verifier.running, verifier.waiting], [2, 2]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [2, 2]);
     assert.deepEqual(await verifier.run(task(4)), { ran: false, reason: 'verify-queue-full' });
     await end(1);
     assert.deepEqual(started, [0, 1, 2]);
-    assert.deepEqual([verifier.running, verifier.waiting], [2, 1]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [2, 1]);
     for (const id of [0, 2, 3]) await end(id);
     assert.deepEqual(
       await Promise.all(runs),
       [0, 1, 2, 3].map((value) => ({ ran: true, value })),
     );
-    assert.deepEqual([verifier.running, verifier.waiting], [0, 0]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [0, 0]);
     assert.ok(!started.includes(4));
   });
 
@@ -54,7 +59,7 @@ describe('the verifier', () => {
     const { started, task, end } = bench();
     const verifier = createVerifier({ concurrency: 2, queue: 1 });
     const spare = verifier.runSpare(task(0));
-    assert.deepEqual([started, verifier.running], [[0], 1]);
+    assert.deepEqual([started, verifier.state.running], [[0], 1]);
     assert.deepEqual(await verifier.runSpare(task(1)), { ran: false });
     const login = verifier.run(task(2));
     assert.deepEqual(started, [0, 2], 'a login has its turn at once');
@@ -64,7 +69,7 @@ describe('the verifier', () => {
     assert.deepEqual(started, [0, 2, 3], 'its permit goes to whoever waits');
     for (const id of [2, 3]) await end(id);
     await Promise.all([login, next]);
-    assert.equal(verifier.running, 0);
+    assert.equal(verifier.state.running, 0);
 
     const busy = verifier.run(task(4));
     assert.deepEqual(await verifier.runSpare(task(5)), { ran: false });
@@ -73,7 +78,7 @@ describe('the verifier', () => {
     const failing = assert.rejects(verifier.runSpare(task(6)), /broken/);
     await end(6, new Error('broken'));
     await failing;
-    assert.equal(verifier.running, 0);
+    assert.equal(verifier.state.running, 0);
   });
 
   test('with a single permit runs it while nothing else runs', async () => {
@@ -125,7 +130,7 @@ describe('the verifier', () => {
       outcomes.map((outcome) => outcome.ran && outcome.value),
       [...outcomes.keys()],
     );
-    assert.deepEqual([verifier.running, verifier.waiting], [0, 0]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [0, 0]);
   });
 
   test('a task that fails gives its permit back and its error to its caller alone', async () => {
@@ -141,7 +146,7 @@ describe('the verifier', () => {
       throw new Error('at once');
     };
     await assert.rejects(verifier.run(thrower), /at once/);
-    assert.equal(verifier.running, 0);
+    assert.equal(verifier.state.running, 0);
   });
 
   test('with a queue of 0 nothing waits', async () => {
@@ -167,32 +172,35 @@ describe('a client that is gone', () => {
     const verifier = createVerifier({ concurrency: 1, queue: 2 });
     const gone = new AbortController();
     void verifier.run(task(0));
-    const leaving = verifier.run(task(1), gone.signal);
+    const leaving = verifier.run(task(1), { gone: gone.signal });
     void verifier.run(task(2));
     gone.abort();
     assert.deepEqual(await leaving, { ran: false, reason: 'client-gone' });
-    assert.equal(verifier.waiting, 1);
+    assert.equal(waiting(verifier), 1);
     void verifier.run(task(3));
     for (const id of [0, 2, 3]) await end(id);
     assert.deepEqual(started, [0, 2, 3]);
-    assert.deepEqual([verifier.running, verifier.waiting], [0, 0]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [0, 0]);
   });
 
   test('before its login was to be checked: nothing starts', async () => {
     const { started, task } = bench();
     const verifier = createVerifier({ concurrency: 1, queue: 2 });
-    assert.deepEqual(await verifier.run(task(0), AbortSignal.abort()), { ran: false, reason: 'client-gone' });
-    assert.deepEqual([started.length, verifier.running], [0, 0]);
+    assert.deepEqual(await verifier.run(task(0), { gone: AbortSignal.abort() }), {
+      ran: false,
+      reason: 'client-gone',
+    });
+    assert.deepEqual([started.length, verifier.state.running], [0, 0]);
   });
 
   test('while its task runs: the permit is held to the end of it', async () => {
     const { task, end } = bench();
     const verifier = createVerifier({ concurrency: 1, queue: 2 });
     const gone = new AbortController();
-    const run = verifier.run(task(0), gone.signal);
+    const run = verifier.run(task(0), { gone: gone.signal });
     gone.abort();
     await settled();
-    assert.equal(verifier.running, 1);
+    assert.equal(verifier.state.running, 1);
     await end(0);
     assert.deepEqual(await run, { ran: true, value: 0 });
   });
@@ -202,12 +210,12 @@ describe('a client that is gone', () => {
     const verifier = createVerifier({ concurrency: 1, queue: 2 });
     const gone = new AbortController();
     void verifier.run(task(0));
-    const run = verifier.run(task(1), gone.signal);
+    const run = verifier.run(task(1), { gone: gone.signal });
     await end(0);
     gone.abort();
     await end(1);
     assert.deepEqual(await run, { ran: true, value: 1 });
-    assert.deepEqual([verifier.running, verifier.waiting], [0, 0]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [0, 0]);
   });
 
   test('a thousand that leave in any order are no burden', async () => {
@@ -216,14 +224,14 @@ describe('a client that is gone', () => {
     void verifier.run(task(0));
     const leaving = Array.from({ length: 1000 }, (_, id) => {
       const gone = new AbortController();
-      return { gone, run: verifier.run(task(id + 1), gone.signal) };
+      return { gone, run: verifier.run(task(id + 1), { gone: gone.signal }) };
     });
     for (const [id, { gone }] of leaving.entries()) if (id % 10 !== 3) gone.abort();
-    assert.equal(verifier.waiting, 100);
+    assert.equal(waiting(verifier), 100);
     await end(0);
     for (let id = 3; id < 1000; id += 10) await end(id + 1);
     assert.equal(started.length, 101);
     await Promise.all(leaving.map(({ run }) => run));
-    assert.deepEqual([verifier.running, verifier.waiting], [0, 0]);
+    assert.deepEqual([verifier.state.running, waiting(verifier)], [0, 0]);
   });
 });

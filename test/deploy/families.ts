@@ -19,7 +19,7 @@ export async function families(): Promise<Map<string, Family>> {
         ...{ generation: 1, feedTrusted: true, feedAgeSeconds: 1 },
         snapshot: { generation: 1, ageSeconds: 1, octets: 1 },
       }),
-      verifyQueue: () => ({ waiting: 0, running: 0 }),
+      verifier: () => ({ running: 0, memory: 0, waiting: { known: 0, familiar: 0, clean: 0, doubtful: 0 } }),
       loginCache: () => ({
         hits: { accepted: 0, rejected: 0 },
         misses: 0,

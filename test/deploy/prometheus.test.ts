@@ -67,7 +67,7 @@ test('what the proxy exposes is without fault to Prometheus', async () => {
     states: {
       tables: () => ({ ageSeconds: null, domains: 1, users: 1, usable: true }),
       redisUp: () => null,
-      verifyQueue: () => ({ waiting: 0, running: 0 }),
+      verifier: () => ({ running: 0, memory: 0, waiting: { known: 0, familiar: 0, clean: 0, doubtful: 0 } }),
       logLinesDropped: () => 0,
     },
   });

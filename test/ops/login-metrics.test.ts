@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type LoginCacheState, registerLoginCache } from '../../src/ops/login-metrics.ts';
+import {
+  type LoginCacheState,
+  QUEUE_RANKS,
+  registerLoginCache,
+  registerVerifier,
+} from '../../src/ops/login-metrics.ts';
 import { Registry } from '../../src/ops/registry.ts';
 import { total } from '../support/exposition.ts';
 
@@ -22,4 +27,17 @@ test('what is remembered of logins is shown by how they came out', async () => {
 
 test('and 0 where nothing is', async () => {
   assert.deepEqual(await exposed(null), [[0, 0], 0, [0, 0]]);
+});
+
+test('the queue for hashes is shown by rank, with the memory that is in use', async () => {
+  const registry = new Registry();
+  const waiting = { known: 1, familiar: 2, clean: 3, doubtful: 4 };
+  registerVerifier(registry, () => ({ running: 2, memory: 4096, waiting }));
+  const text = await registry.text();
+  assert.deepEqual(
+    QUEUE_RANKS.map((rank) => total(text, 'teapop_proxy_verify_queue_length', { rank })),
+    [1, 2, 3, 4],
+  );
+  assert.equal(total(text, 'teapop_proxy_verify_running'), 2);
+  assert.equal(total(text, 'teapop_proxy_verify_memory_bytes'), 4096);
 });

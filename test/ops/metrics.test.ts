@@ -8,7 +8,7 @@ import { runtime } from '../../src/ops/process.ts';
 const STATES: States = {
   tables: () => ({ ageSeconds: 12.5, domains: 3, users: 40, usable: true }),
   redisUp: () => true,
-  verifyQueue: () => ({ waiting: 7, running: 2 }),
+  verifier: () => ({ running: 2, memory: 0, waiting: { known: 7, familiar: 0, clean: 0, doubtful: 0 } }),
   logLinesDropped: () => 5,
 };
 
@@ -182,9 +182,13 @@ test('states are asked for on each reading', async () => {
   });
   const read = async () => {
     const found = await samples(subject);
-    return ['tables_usable', 'redis_up', 'tables_age_seconds', 'tables_users', 'verify_queue_length'].map(
-      (name) => found.get(`teapop_proxy_${name}`),
-    );
+    return [
+      'tables_usable',
+      'redis_up',
+      'tables_age_seconds',
+      'tables_users',
+      'verify_queue_length{rank="known"}',
+    ].map((name) => found.get(`teapop_proxy_${name}`));
   };
   assert.deepEqual(await read(), [1, 1, 12.5, 40, 7]);
   usable = false;

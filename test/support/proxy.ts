@@ -116,7 +116,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     states: {
       tables: () => ({ ageSeconds: null, domains: null, users: null, usable: true }),
       redisUp: () => null,
-      verifyQueue: () => ({ waiting: 0, running: 0 }),
+      verifier: () => ({ running: 0, memory: 0, waiting: { known: 0, familiar: 0, clean: 0, doubtful: 0 } }),
       logLinesDropped: () => 0,
     },
   });

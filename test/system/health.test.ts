@@ -1,6 +1,7 @@
 /** What the admin listener tells of a proxy at work, and that nothing of anybody's mail is in it. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { QUEUE_RANKS } from '../../src/ops/login-metrics.ts';
 import {
   DIRECTIONS,
   END_REASONS,
@@ -94,6 +95,7 @@ const VALUES: Record<string, readonly string[] | RegExp> = {
   reason: [...Object.values(LOGIN_REASONS).flat(), ...END_REASONS, ...UPSTREAM_FAILURES, ...REFUSAL_REASONS],
   direction: DIRECTIONS,
   source: LOOKUP_SOURCES,
+  rank: QUEUE_RANKS,
   runtime: ['bun', 'node'],
   // Of TLS, of the proxy, of the runtime, and a histogram's bounds.
   version: /^(TLSv1(\.[123])?|none|\d+\.\d+\.\d+)$/,
