@@ -6,6 +6,7 @@ import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
 import { secretFileFindings } from './secrets.ts';
 import { systemReason, unreadable } from './system.ts';
+import { tlsFindings } from './tls-checks.ts';
 
 /** Time enough to renew by hand; automatic renewal starts at 30 days, so that it has failed for two weeks. */
 const RENEW_DAYS = 14;
@@ -28,6 +29,7 @@ export function fileFindings(config: Config, now: number): Finding[] {
       authorityFindings(clientCertificates?.caFile ?? null, ['listeners', index, ...CLIENT_CA], now),
     ),
     ...authorityFindings(config.redis.tls?.caFile ?? null, ['redis', 'tls', 'ca_file'], now),
+    ...tlsFindings(config),
     ...tableFindings(config),
     ...sealKeyFindings(config.passwords.sealKeyFile),
   ];

@@ -37,6 +37,11 @@ const proxyProtocol = sectionOrOff(
   'off',
 );
 
+const ofTls13 = say(
+  'expected ciphers of TLS 1.2 and below',
+  'TLS 1.3 has three suites of its own, all of them sound: leave out the names that begin with TLS_',
+);
+
 const clientCertificates = sectionOrOff(
   {
     ca_file: path().describe('PEM file of the authorities whose client certificates are taken.'),
@@ -86,9 +91,16 @@ export const listener = section({
       'The oldest TLS version taken. Give old clients a listener of their own rather than lower it for all.',
     ),
   ciphers: visible(1, 4096)
+    .refine((list) => !/(^|[:,])TLS_/.test(list), ofTls13)
     .nullable()
     .default(null)
-    .describe("OpenSSL cipher string for TLS 1.2 and below; null for the library's default."),
+    .describe(
+      'OpenSSL cipher string for TLS 1.2 and below; null for ECDHE with AES-GCM or ChaCha20, and with `min_tls` below TLSv1.2 for AES-CBC, too.',
+    ),
+  cipher_preference: z
+    .enum(['server', 'client'], { error: 'expected server or client' })
+    .default('server')
+    .describe('Whose order decides in TLS 1.2 and below where both know several ciphers.'),
   client_certificates: clientCertificates,
   proxy_protocol: proxyProtocol,
   capabilities,
@@ -108,7 +120,19 @@ export const tls = optionalSection(
       )
       .prefault([])
       .describe(
-        'For listeners with TLS. The first serves clients that ask for a name that none of them holds.',
+        'For listeners with TLS. The first serves clients that ask for a name that none of them holds. Of those that hold a name each kind of key, ECDSA or RSA, has one.',
+      ),
+    session_lifetime: duration(
+      '24h',
+      '1m',
+      '7d',
+      'How long after its full handshake a client may resume a session without another.',
+    ),
+    ticket_secret_file: path()
+      .nullable()
+      .default(null)
+      .describe(
+        'File of 32 random octets or more, the same for all proxies of a site: sessions then resume at each of them and after restarts. On Node alone; null for a secret of the process.',
       ),
   },
   "The proxy's own certificates.",

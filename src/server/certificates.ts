@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import type { Certificate, ServerTls, Transport } from '../transport/transport.ts';
@@ -5,14 +6,20 @@ import type { Certificate, ServerTls, Transport } from '../transport/transport.t
 /** The ALPN name of POP3 (RFC 7301's registry). */
 const ALPN = ['pop3'];
 
+/** As strong as the keys that come from it. */
+const LEAST_SECRET = 32;
+
 /**
  * The TLS contexts of the listeners. `load` reads every file anew and switches all of them at once; handshakes
- * begun before keep what they began with, and where anything cannot be used, everything stays as it was.
+ * begun before keep what they began with, and where nothing has changed or anything cannot be used, everything stays
+ * as it was.
  */
 export class ListenerCertificates {
   readonly #config: Config;
   readonly #transport: Transport;
   #contexts = new Map<string, ServerTls>();
+  /** Tells what the contexts were made of. */
+  #digest = '';
 
   constructor(config: Config, transport: Transport) {
     this.#config = config;
@@ -24,12 +31,17 @@ export class ListenerCertificates {
     const listeners = this.#config.listeners.filter((listener) => listener.tls !== 'off');
     const [first, ...others] = await Promise.all(this.#config.tls.certificates.map(read));
     if (first === undefined) return;
+    const secret = await ticketSecret(this.#config.tls.ticketSecretFile);
     const clientCas = await Promise.all(listeners.map(clientCaOf));
+    // New contexts would end the sessions of which clients hold tickets, where these are the context's own (Bun).
+    const digest = digestOf([first, ...others, clientCas, secret && Buffer.from(secret).toString('hex')]);
+    if (digest === this.#digest) return;
     const contexts = listeners.map((listener, index) => {
       const clientCa = clientCas[index]!;
-      return [listener.name, this.#context(listener, [first, ...others], clientCa)] as const;
+      return [listener.name, this.#context(listener, [first, ...others], clientCa, secret)] as const;
     });
     this.#contexts = new Map(contexts);
+    this.#digest = digest;
   }
 
   /** The context in use now. */
@@ -43,14 +55,17 @@ export class ListenerCertificates {
     listener: ListenerConfig,
     certificates: [Certificate, ...Certificate[]],
     clientCa: string | null,
+    secret: Uint8Array | null,
   ): ServerTls {
     try {
       return this.#transport.serverTls({
         certificates,
         minVersion: listener.minTls,
         ciphers: listener.ciphers,
+        cipherPreference: listener.cipherPreference,
         alpn: ALPN,
         clientCa,
+        sessions: { lifetime: Math.floor(this.#config.tls.sessionLifetime / 1000), secret },
       });
     } catch (error) {
       // The transport knows of certificates by their numbers alone; the operator looks for files.
@@ -62,6 +77,17 @@ export class ListenerCertificates {
 
 async function clientCaOf({ clientCertificates }: ListenerConfig): Promise<string | null> {
   return clientCertificates === null ? null : readFile(clientCertificates.caFile, 'utf8');
+}
+
+function digestOf(values: unknown): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest('hex');
+}
+
+async function ticketSecret(file: string | null): Promise<Uint8Array | null> {
+  if (file === null) return null;
+  const secret = await readFile(file);
+  if (secret.length < LEAST_SECRET) throw new Error(`${file} has fewer than ${LEAST_SECRET} octets`);
+  return secret;
 }
 
 async function read(files: { certificate: string; key: string }): Promise<Certificate> {

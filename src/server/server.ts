@@ -150,6 +150,8 @@ export class Server {
       this.#admin = await this.#startAdmin(config.admin);
     }
     await this.#certificates.load();
+    if (config.tls.ticketSecretFile !== null && !transport.sharesTickets)
+      log.event('warn', 'tickets-not-shared', { runtime: transport.name });
     const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
     const reach = { transport, wheel: this.#wheel, resolver: new Resolver(), log };
     const capabilities = new KnownCapabilities(askedUpstreams(config, upstreams), reach);

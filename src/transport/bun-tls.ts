@@ -7,6 +7,7 @@ import { createSecureContext, getCACertificates, type SecureContextOptions } fro
 import type { BunConnection, NativeSocket } from './bun-connection.ts';
 import { type Events, tlsEvents } from './bun-events.ts';
 import { alpnWire, type ByName, contextsByName } from './certificates.ts';
+import { cipherList, serverOptions } from './ciphers.ts';
 import { errorCode, transportError } from './errors.ts';
 import { type PeerVerdict, verdictOn } from './peer-verdict.ts';
 import type {
@@ -49,7 +50,9 @@ export function bunServerTls(options: ServerTlsOptions): BunServerTls {
       cert: pairs.map(({ certificate }) => certificate),
       key: pairs.map(({ key }) => key),
       minVersion: options.minVersion,
-      ...(options.ciphers === null ? {} : { ciphers: options.ciphers }),
+      ciphers: cipherList(options),
+      secureOptions: serverOptions(options),
+      sessionTimeout: options.sessions.lifetime,
       ...(options.clientCa === null ? {} : { ca: options.clientCa }),
     }),
   );

@@ -72,6 +72,7 @@ function keepAlive(connection: Connection, settings: KeepAlive): void {
 
 export const bunTransport: Transport = {
   name: 'bun',
+  sharesTickets: false,
   listen,
   connect,
   serverTls: bunServerTls,

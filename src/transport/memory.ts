@@ -77,6 +77,7 @@ export function memoryTransport(window = DEFAULT_WINDOW): MemoryTransport {
 
   return {
     name: 'memory',
+    sharesTickets: true,
     listen,
     connect,
     serverTls: (options) => ({ side: 'server', options }),

@@ -11,7 +11,9 @@ import {
   TLSSocket,
 } from 'node:tls';
 import { contextsByName } from './certificates.ts';
+import { cipherList, isOld, serverOptions } from './ciphers.ts';
 import { errorCode } from './errors.ts';
+import { setTicketKeys, ticketKeys } from './node-tickets.ts';
 import { type PeerVerdict, verdictOn } from './peer-verdict.ts';
 import type { ClientTls, ClientTlsOptions, ServerTls, ServerTlsOptions, TlsSession } from './transport.ts';
 
@@ -22,23 +24,30 @@ export type NodeClientTls = ClientTls & { readonly context: SecureContext };
 export type NodeTls = NodeServerTls | NodeClientTls;
 
 /** OpenSSL 3 offers TLS before 1.2 at security level 0 alone; BoringSSL, in Bun, knows no levels. */
-function ciphers(options: { minVersion: string; ciphers?: string | null }): { ciphers?: string } {
-  const old = process.versions.bun === undefined && /^TLSv1(\.1)?$/.test(options.minVersion);
-  const list = options.ciphers ?? (old ? `${DEFAULT_CIPHERS}:@SECLEVEL=0` : null);
-  return list === null ? {} : { ciphers: list };
+function levelled(list: string, minVersion: ServerTlsOptions['minVersion']): string {
+  return process.versions.bun === undefined && isOld(minVersion) ? `${list}:@SECLEVEL=0` : list;
 }
 
+/** A list that names none of TLS 1.3's suites makes Node go without TLS 1.3. */
+const TLS_1_3 = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
+
 export function nodeServerTls(options: ServerTlsOptions): NodeServerTls {
-  const { first, byName } = contextsByName(options, (pairs) =>
-    createSecureContext({
+  const group = sessionGroup(options);
+  const keys = ticketKeys(options, group);
+  const { first, byName } = contextsByName(options, (pairs) => {
+    const context = createSecureContext({
       cert: pairs.map(({ certificate }) => certificate),
       key: pairs.map(({ key }) => key),
       minVersion: options.minVersion,
-      ...ciphers(options),
+      ciphers: levelled(`${TLS_1_3}:${cipherList(options)}`, options.minVersion),
+      secureOptions: serverOptions(options),
+      sessionIdContext: group,
+      sessionTimeout: options.sessions.lifetime,
       ...(options.clientCa === null ? {} : { ca: options.clientCa }),
-      sessionIdContext: sessionGroup(options),
-    }),
-  );
+    });
+    setTicketKeys(context, keys);
+    return context;
+  });
   // Of a context given here node:tls takes one certificate, the last, which is RSA's where there is one: ECDSA beside
   // it works in `first` alone, and `first` has to be asked for by giving nothing.
   const bySni: SniCallback = (name, done) => {
@@ -50,19 +59,18 @@ export function nodeServerTls(options: ServerTlsOptions): NodeServerTls {
 }
 
 /**
- * Sessions resume among contexts of one group (OpenSSL's session id context, 32 octets at most). None may pass from
- * where clients show no certificate to where they must.
+ * Sessions resume among contexts of one group (OpenSSL's session id context, 32 octets at most), which have the policy
+ * in common: none may pass from where clients show no certificate to where they must.
  */
-function sessionGroup({ clientCa }: ServerTlsOptions): string {
-  return createHash('sha256')
-    .update(clientCa ?? '')
-    .digest('base64url')
-    .slice(0, 32);
+function sessionGroup({ clientCa, minVersion, ciphers }: ServerTlsOptions): string {
+  const policy = JSON.stringify([clientCa, minVersion, ciphers]);
+  return createHash('sha256').update(policy).digest('base64url').slice(0, 32);
 }
 
 export function nodeClientTls(options: ClientTlsOptions): NodeClientTls {
   const ca = options.ca ?? getCACertificates('system');
-  const context = createSecureContext({ ca, minVersion: options.minVersion, ...ciphers(options) });
+  const { minVersion } = options;
+  const context = createSecureContext({ ca, minVersion, ciphers: levelled(DEFAULT_CIPHERS, minVersion) });
   return { side: 'client', options, context };
 }
 

@@ -75,6 +75,8 @@ function keepAlive(connection: Connection, settings: KeepAlive): void {
 
 export const nodeTransport: Transport = {
   name: 'node',
+  // Bun runs this for its tests.
+  sharesTickets: process.versions.bun === undefined,
   listen,
   connect,
   serverTls: nodeServerTls,

@@ -127,12 +127,21 @@ export type ServerTlsOptions = {
   /** The first serves clients without SNI and those that ask for a name that none of them holds. */
   certificates: readonly [Certificate, ...Certificate[]];
   minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
-  /** OpenSSL cipher string for TLS 1.2 and below; null for the library's default. */
+  /** OpenSSL cipher string for TLS 1.2 and below; null for what is sound and common. TLS 1.3 has its own few. */
   ciphers: string | null;
+  /** Whose order decides where both know several, in TLS 1.2 and below. */
+  cipherPreference: 'server' | 'client';
   /** Protocols for ALPN; a client that offers only others is refused. Without ALPN a client is let in. */
   alpn: readonly string[];
   /** PEM text of the authorities of client certificates: a client is asked for one of theirs. Null asks for none. */
   clientCa: string | null;
+  /** How clients resume without a full handshake, by tickets (RFC 5077; RFC 8446, 4.6.1). */
+  sessions: {
+    /** Of a ticket, in seconds; 7 days at most. */
+    lifetime: number;
+    /** Its holders take each other's tickets; null for the process's own. Needs a transport that `sharesTickets`. */
+    secret: Uint8Array | null;
+  };
 };
 
 export type ClientTlsOptions = {
@@ -190,6 +199,8 @@ export type ConnectOptions = {
 
 export interface Transport {
   readonly name: 'bun' | 'node' | 'memory';
+  /** Whether `sessions.secret` is heeded: Bun has no way to give its TLS library the keys of tickets. */
+  readonly sharesTickets: boolean;
   /** Rejects with an Error whose `code` is the system's (EADDRINUSE, EACCES …). */
   listen(options: ListenOptions): Promise<Listener>;
   /**

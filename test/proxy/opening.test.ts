@@ -10,7 +10,7 @@ import { between, logsIn } from '../support/between.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { accepted, startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import { type Script, startScriptedMailstore } from '../support/scripted-mailstore.ts';
-import { type TestCertificate, temporaryCertificates } from '../support/tls.ts';
+import { SERVER_TLS, type TestCertificate, temporaryCertificates } from '../support/tls.ts';
 import { type TransportPeer, transportMailstore } from '../support/transport-peer.ts';
 
 const TEMP = '-ERR [SYS/TEMP] Login is not possible now, try again later';
@@ -251,11 +251,9 @@ describe('TLS towards the mailstore', () => {
     const transport = await pickTransport();
     const peers: TransportPeer[] = [];
     const serverTls = transport.serverTls({
+      ...SERVER_TLS,
       certificates: [certificates.ecdsa],
-      minVersion: 'TLSv1.2',
-      ciphers: null,
       alpn: [],
-      clientCa: null,
     });
     const mailstore = await transportMailstore(transport, peers, serverTls);
     const upstream = {

@@ -7,7 +7,7 @@ import { total } from '../support/exposition.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import type { Script, ScriptedConnection } from '../support/scripted-mailstore.ts';
-import { temporaryCertificates } from '../support/tls.ts';
+import { SERVER_TLS, temporaryCertificates } from '../support/tls.ts';
 import { type TransportPeer, transportMailstore } from '../support/transport-peer.ts';
 
 const TEMP = '-ERR [SYS/TEMP] Login is not possible now, try again later';
@@ -101,13 +101,7 @@ describe('a spare', () => {
         verify: true,
         minVersion: 'TLSv1.2',
       } as const;
-      const serverTls = transport.serverTls({
-        certificates: [certificates.ecdsa],
-        minVersion: 'TLSv1.2',
-        ciphers: null,
-        alpn: [],
-        clientCa: null,
-      });
+      const serverTls = transport.serverTls({ ...SERVER_TLS, certificates: [certificates.ecdsa], alpn: [] });
       const peers: TransportPeer[] = [];
       const mailstore = await transportMailstore(transport, peers, serverTls, tls === 'implicit');
       const upstream = { port: mailstore.port, tls, clientTls: transport.clientTls(options), ...keeps(1) };

@@ -14,7 +14,7 @@ import { Spares } from '../../src/proxy/spares.ts';
 import type { LoginMode, Upstream } from '../../src/proxy/upstream.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Listener, ServerTls, Transport } from '../../src/transport/transport.ts';
-import type { TestCertificate } from './tls.ts';
+import { SERVER_TLS, type TestCertificate } from './tls.ts';
 
 /** Deadlines short enough for a test, long enough for a loaded machine. */
 const LIMITS: Limits = {
@@ -208,10 +208,8 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
     tls === undefined
       ? null
       : transport.serverTls({
+          ...SERVER_TLS,
           certificates: [tls.certificate],
-          minVersion: 'TLSv1.2',
-          ciphers: null,
-          alpn: ['pop3'],
           clientCa: tls.clientCa ?? null,
         });
   return {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServerTlsOptions } from '../../src/transport/transport.ts';
 
 /** PEM texts and the files they are in. */
 export type TestCertificate = {
@@ -25,6 +26,16 @@ export type TestCertificates = {
   /** ECDSA, name mail.test, signed by itself. */
   stranger: TestCertificate;
 };
+
+/** What a listener has where its config says nothing. */
+export const SERVER_TLS = {
+  minVersion: 'TLSv1.2',
+  ciphers: null,
+  cipherPreference: 'server',
+  alpn: ['pop3'],
+  clientCa: null,
+  sessions: { lifetime: 86_400, secret: null },
+} satisfies Omit<ServerTlsOptions, 'certificates'>;
 
 type KeyKind = 'ecdsa' | 'rsa';
 

@@ -1,14 +1,11 @@
 /** The cases about what a handshake agrees on: names, protocols, versions, tickets, and whom a client trusts. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { ServerTlsOptions, Transport } from '../../src/transport/transport.ts';
-import type { TestCertificates } from '../support/tls.ts';
+import { SERVER_TLS, type TestCertificates } from '../support/tls.ts';
 import { ascii } from './octets.ts';
 import { onStage, type Stage } from './probe.ts';
-import { onStlsServer, onTlsServer, sClient, subject } from './s-client.ts';
+import { onTlsServer, sClient, subject } from './s-client.ts';
 
 export function agreementCases(transport: Transport, certificates: TestCertificates): void {
   const name = (text: string) => `${transport.name}: ${text}`;
@@ -16,10 +13,7 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
   const serverTls = (options: Partial<ServerTlsOptions> = {}) =>
     transport.serverTls({
       certificates: [ecdsa, rsa],
-      minVersion: 'TLSv1.2',
-      ciphers: null,
-      alpn: ['pop3'],
-      clientCa: null,
+      ...SERVER_TLS,
       ...options,
     });
   const clientTls = (serverName: string, verify = true, authority: string | null = ca) =>
@@ -59,51 +53,6 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
       assert.match(await sClient(stage, '-alpn', 'imap'), /No ALPN negotiated/);
     });
   });
-
-  test(name('an older version than the least is refused, and the ciphers are those asked for'), async () => {
-    await onServer({ minVersion: 'TLSv1.3' }, async (stage) => {
-      await sClient(stage, '-tls1_2');
-      assert.equal(stage.servers[0]!.error?.kind, 'tls');
-    });
-    await onServer({ ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }, async (stage) => {
-      assert.match(await sClient(stage, '-tls1_2'), /Cipher is ECDHE-ECDSA-AES256-GCM-SHA384/);
-      await sClient(stage, '-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-GCM-SHA256');
-      const [served, refused] = stage.servers;
-      assert.equal(served!.connection.tls?.cipher, 'ECDHE-ECDSA-AES256-GCM-SHA384');
-      assert.equal(served!.connection.tls?.version, 'TLSv1.2');
-      assert.equal(refused!.error?.kind, 'tls');
-    });
-    await onServer({ minVersion: 'TLSv1' }, async (stage) => {
-      assert.match(await sClient(stage, '-tls1', '-cipher', 'DEFAULT@SECLEVEL=0'), /Protocol\s*: TLSv1\b/);
-    });
-  });
-
-  const folder = mkdtempSync(join(tmpdir(), 'teapop-tickets-'));
-  after(() => rmSync(folder, { recursive: true }));
-
-  for (const version of ['-tls1_2', '-tls1_3']) {
-    const resumes = async (stage: Stage, ...args: string[]) => {
-      const ticket = join(folder, `${transport.name}${version}`);
-      assert.match(await sClient(stage, version, '-sess_out', ticket, ...args), /New, TLSv1/);
-      assert.match(await sClient(stage, version, '-sess_in', ticket, ...args), /Reused, TLSv1/);
-    };
-
-    test(name(`a session resumes, implicit TLS, ${version}`), async () => {
-      await onServer({}, async (stage) => {
-        await resumes(stage, '-servername', 'mail.test');
-        await resumes(stage, '-servername', 'pop.test');
-      });
-    });
-
-    test(name(`a session resumes after STLS, ${version}`), async () => {
-      const tls = serverTls();
-      await onStlsServer(
-        transport,
-        () => tls,
-        (stage) => resumes(stage, '-starttls', 'pop3'),
-      );
-    });
-  }
 
   const trusted = async (tls: ReturnType<typeof clientTls>, certificate = ecdsa) => {
     const server = serverTls({ certificates: [certificate] });

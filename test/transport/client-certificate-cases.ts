@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TlsSession, Transport } from '../../src/transport/transport.ts';
 import { clientCertificates } from '../support/client-certificates.ts';
-import { type TestCertificate, type TestCertificates, temporaryFolder } from '../support/tls.ts';
+import { SERVER_TLS, type TestCertificate, type TestCertificates, temporaryFolder } from '../support/tls.ts';
 import type { Probe, Stage } from './probe.ts';
 import { onStlsServer, onTlsServer, sClient } from './s-client.ts';
 
@@ -18,10 +18,8 @@ export function clientCertificateCases(transport: Transport, certificates: TestC
   const { ca, mary, expired, foreign, server, sly } = clientCertificates();
   const tlsAsking = (clientCa: string | null) =>
     transport.serverTls({
+      ...SERVER_TLS,
       certificates: [certificates.ecdsa, certificates.rsa],
-      minVersion: 'TLSv1.2',
-      ciphers: null,
-      alpn: ['pop3'],
       clientCa,
     });
   const asking = tlsAsking(ca);

@@ -1,6 +1,6 @@
 /** What every transport on real sockets has to keep; run by a file for each of them. */
 import type { Transport } from '../../src/transport/transport.ts';
-import { temporaryCertificates } from '../support/tls.ts';
+import { SERVER_TLS, temporaryCertificates } from '../support/tls.ts';
 import { agreementCases } from './agreements.ts';
 import { certificateChoiceCases } from './certificate-choice.ts';
 import { clientCertificateCases } from './client-certificate-cases.ts';
@@ -8,8 +8,10 @@ import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
 import { introductionCases } from './introductions.ts';
 import type { Tls } from './probe.ts';
+import { resumptionCases } from './resumption.ts';
 import { socketCases } from './sockets.ts';
 import { streamCases } from './streams.ts';
+import { tlsPolicyCases } from './tls-policy.ts';
 
 const MIB = 1_048_576;
 
@@ -19,11 +21,8 @@ const STREAMS = { volume: 100 * MIB, inFlight: 12 * MIB };
 export function conformance(transport: Transport): void {
   const certificates = temporaryCertificates();
   const server = transport.serverTls({
+    ...SERVER_TLS,
     certificates: [certificates.ecdsa, certificates.rsa],
-    minVersion: 'TLSv1.2',
-    ciphers: null,
-    alpn: ['pop3'],
-    clientCa: null,
   });
   const client = transport.clientTls({
     ca: certificates.ca,
@@ -41,5 +40,7 @@ export function conformance(transport: Transport): void {
   agreementCases(transport, certificates);
   certificateChoiceCases(transport, certificates);
   clientCertificateCases(transport, certificates);
+  resumptionCases(transport, certificates);
+  tlsPolicyCases(transport, certificates);
   socketCases(transport, () => tls);
 }

@@ -3,7 +3,7 @@ import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Connection, KeepAlive, Transport } from '../../src/transport/transport.ts';
-import { temporaryCertificates } from '../support/tls.ts';
+import { SERVER_TLS, temporaryCertificates } from '../support/tls.ts';
 import { onPair, onStage, type Tls } from './probe.ts';
 
 const settings: KeepAlive = { idle: 61, interval: 11, count: 4, userTimeout: 93 };
@@ -40,13 +40,7 @@ function contexts(transport: Transport): Tls {
   const { ca, ecdsa } = temporaryCertificates();
   const minVersion = 'TLSv1.2';
   return {
-    server: transport.serverTls({
-      certificates: [ecdsa],
-      minVersion,
-      ciphers: null,
-      alpn: [],
-      clientCa: null,
-    }),
+    server: transport.serverTls({ ...SERVER_TLS, certificates: [ecdsa], alpn: [] }),
     client: transport.clientTls({ ca, serverName: 'mail.test', verify: true, minVersion }),
   };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryTransport } from '../../src/transport/memory.ts';
 import type { Connection } from '../../src/transport/transport.ts';
+import { SERVER_TLS } from '../support/tls.ts';
 import { ascii } from './octets.ts';
 import { onPair, onStage, Probe, type Tls } from './probe.ts';
 import { streamCases } from './streams.ts';
@@ -13,13 +14,7 @@ const WINDOW = 65_536;
 const transport = memoryTransport(WINDOW);
 const unused = { certificate: '', key: '' };
 const tls: NonNullable<Tls> = {
-  server: transport.serverTls({
-    certificates: [unused],
-    minVersion: 'TLSv1.2',
-    ciphers: null,
-    alpn: [],
-    clientCa: null,
-  }),
+  server: transport.serverTls({ ...SERVER_TLS, certificates: [unused], alpn: [] }),
   client: transport.clientTls({ ca: null, serverName: 'mail.test', verify: true, minVersion: 'TLSv1.2' }),
 };
 const options = { volume: 4 * MIB, inFlight: WINDOW + 200_000 };
