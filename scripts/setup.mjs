@@ -39,6 +39,7 @@ const SYSTEM_PACKAGES = [
   { name: 'curl', proof: 'curl', units: [] },
   { name: 'getmail6', proof: 'getmail', units: [] },
   { name: 'libmail-pop3client-perl', proof: '/usr/share/perl5/Mail/POP3Client.pm', units: [] },
+  { name: 'libdigest-hmac-perl', proof: '/usr/share/perl5/Digest/HMAC_MD5.pm', units: [] },
   { name: 'libio-socket-ssl-perl', proof: '/usr/share/perl5/IO/Socket/SSL.pm', units: [] },
   { name: 'neomutt', proof: 'neomutt', units: [] },
   { name: 'bsdutils', proof: 'script', units: [] },

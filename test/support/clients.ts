@@ -8,7 +8,7 @@ import {
   LOOPBACK,
   MODES,
   type Mode,
-  onlyUserAndPass,
+  onlyKnown,
   savingScript,
   withCarriageReturns,
 } from './fetching.ts';
@@ -51,7 +51,9 @@ function runCurl(options: FetchOptions, path: string, further: string[]): Promis
 }
 
 function authOption(auth: FetchOptions['auth'] = 'best'): string[] {
-  return auth === 'best' ? [] : ['--login-options', `AUTH=${auth.toUpperCase()}`];
+  if (auth === 'best') return [];
+  // APOP is no mechanism of SASL.
+  return ['--login-options', `AUTH=${auth === 'apop' ? '+' : ''}${auth.toUpperCase()}`];
 }
 
 /** Its delivery to an Exchange pickup folder is the one that keeps CRLF; it drops Bcc headers. */
@@ -89,7 +91,7 @@ function mpopAuth(auth: FetchOptions['auth']): string {
 
 /** Its delivery to a program has LF line ends (CRLF is put back here). */
 async function fetchmail(options: FetchOptions): Promise<Fetched> {
-  onlyUserAndPass('fetchmail', options);
+  onlyKnown('fetchmail', options, 'apop', 'cram-md5', 'best');
   return inFolder(
     'fetchmail',
     (folder) => {
@@ -118,11 +120,16 @@ function fetchmailConfig(options: FetchOptions, save: string): string {
   // "invisible" leaves the Received header out; the rest keeps addresses and bodies as they are.
   return `set invisible
 set no bouncemail
-poll ${options.host ?? LOOPBACK} service ${options.port} protocol POP3 auth password timeout 20
+poll ${options.host ?? LOOPBACK} service ${options.port} ${fetchmailAuth(options.auth)} timeout 20
   user ${quoted(options.user)} password ${quoted(options.password)} ${tls[options.mode]}
   fetchall ${options.remove === true ? 'no keep' : 'keep'} no rewrite no mimedecode pass8bits
   mda "sh ${save}"
 `;
+}
+
+function fetchmailAuth(auth: FetchOptions['auth'] = 'plain'): string {
+  if (auth === 'apop') return 'protocol APOP';
+  return `protocol POP3 auth ${{ plain: 'password', best: 'any' }[auth as string] ?? auth}`;
 }
 
 /** Backslashes escape in its strings, but not the quote that ends them. */

@@ -21,7 +21,7 @@ export type FetchOptions = {
    * AUTH with this mechanism, or with the one of CAPA that the client likes best. By default USER and PASS, but curl
    * always chooses.
    */
-  auth?: 'plain' | 'login' | 'best';
+  auth?: 'plain' | 'login' | 'apop' | 'cram-md5' | 'scram-sha-256' | 'best';
   /** Remove what was fetched. curl cannot in the same session. */
   remove?: boolean;
   /** Milliseconds. */
@@ -43,9 +43,9 @@ export const LOOPBACK = '127.0.0.1';
 /** In ms, for a whole run of a client. */
 export const CLIENT_TIMEOUT = 30_000;
 
-/** Throws for a client that has no AUTH. */
-export function onlyUserAndPass(client: string, options: FetchOptions): void {
-  if (options.auth !== undefined) throw new Error(`${client} logs in with USER and PASS only`);
+/** Throws for what a client does not know: besides USER and PASS it knows these alone. */
+export function onlyKnown(client: string, { auth }: FetchOptions, ...known: FetchOptions['auth'][]): void {
+  if (auth !== undefined && !known.includes(auth)) throw new Error(`${client} does not know ${auth}`);
 }
 
 export function withCarriageReturns(message: Buffer): Buffer {

@@ -4,7 +4,7 @@ import {
   type FetchOptions,
   inFolder,
   LOOPBACK,
-  onlyUserAndPass,
+  onlyKnown,
   savingScript,
   withCarriageReturns,
 } from './fetching.ts';
@@ -12,7 +12,7 @@ import { run } from './process.ts';
 
 /** Python's email package takes the message apart and puts it together again with LF line ends. It has no STLS. */
 export async function getmail(options: FetchOptions): Promise<Fetched> {
-  onlyUserAndPass('getmail', options);
+  onlyKnown('getmail', options, 'apop');
   return inFolder(
     'getmail',
     (folder) => {
@@ -37,6 +37,7 @@ port = ${options.port}
 username = ${options.user}
 password = ${options.password}
 timeout = 20
+use_apop = ${options.auth === 'apop'}
 ${options.mode === 'tls' ? trust : ''}
 [destination]
 type = MDA_external

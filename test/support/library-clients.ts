@@ -6,7 +6,7 @@ import {
   type FetchOptions,
   inFolder,
   LOOPBACK,
-  onlyUserAndPass,
+  onlyKnown,
 } from './fetching.ts';
 import { run } from './process.ts';
 
@@ -23,8 +23,11 @@ how = {"context": context} if o["mode"] == "tls" else {}
 pop = make(o["host"], o["port"], timeout=20, **how)
 if o["mode"] == "stls":
     pop.stls(context=context)
-pop.user(o["user"])
-pop.pass_(o["password"])
+if o.get("auth") == "apop":
+    pop.apop(o["user"], o["password"])
+else:
+    pop.user(o["user"])
+    pop.pass_(o["password"])
 for number in range(1, pop.stat()[0] + 1):
     with open(os.path.join(o["folder"], str(number)), "wb") as file:
         file.write(b"".join(line + b"\\r\\n" for line in pop.retr(number)[1]))
@@ -35,7 +38,7 @@ pop.quit()
 
 /** Takes lines apart; put together again with CRLF they are the message, if it has no lone LF. */
 export async function poplib(options: FetchOptions): Promise<Fetched> {
-  onlyUserAndPass('poplib', options);
+  onlyKnown('poplib', options, 'apop');
   return inFolder('poplib', (folder) => {
     const input = JSON.stringify({ host: LOOPBACK, ...options, folder: join(folder.path, 'mail') });
     return run(['python3', '-c', POPLIB_PROGRAM], { input, timeout: options.timeout ?? CLIENT_TIMEOUT });
@@ -49,7 +52,7 @@ IO::Socket::SSL::set_defaults($o->{caFile}
   ? (SSL_ca_file => $o->{caFile}, SSL_verifycn_name => 'localhost', SSL_verifycn_scheme => 'pop3')
   : (SSL_verify_mode => SSL_VERIFY_NONE));
 my $pop = Mail::POP3Client->new(HOST => $o->{host}, PORT => $o->{port}, TIMEOUT => 20,
-  AUTH_MODE => 'PASS', USESSL => $o->{mode} eq 'tls');
+  AUTH_MODE => uc($o->{auth} || 'pass'), USESSL => $o->{mode} eq 'tls');
 $pop->User($o->{user});
 $pop->Pass($o->{password});
 $pop->Connect();
@@ -65,7 +68,7 @@ $pop->Close or die $pop->Message;
 
 /** It has no STLS. */
 export async function perl(options: FetchOptions): Promise<Fetched> {
-  onlyUserAndPass('Mail::POP3Client', options);
+  onlyKnown('Mail::POP3Client', options, 'apop', 'cram-md5', 'best');
   return inFolder('perl', (folder) => {
     const input = JSON.stringify({ host: LOOPBACK, ...options, folder: join(folder.path, 'mail') });
     return run(['perl', '-e', PERL_PROGRAM], { input, timeout: options.timeout ?? CLIENT_TIMEOUT });

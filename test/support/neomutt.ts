@@ -5,6 +5,7 @@ import {
   type Fetched,
   type FetchOptions,
   inFolder,
+  onlyKnown,
   withCarriageReturns,
 } from './fetching.ts';
 import { type Outcome, run } from './process.ts';
@@ -17,8 +18,8 @@ const REJECT = 'r';
 
 /** It fetches into an mbox, from which the messages are taken; with an IP address it looks for no name in a certificate. */
 export async function neomutt(options: FetchOptions): Promise<Fetched> {
-  const { auth = 'best' } = options;
-  if (auth !== 'best') throw new Error('neomutt cannot be told which mechanism to use');
+  // With the GSASL library it cannot be told which mechanism to use.
+  onlyKnown('neomutt', options, 'apop', 'best');
   return inFolder('neomutt', (folder) => fetch(options, folder), withCarriageReturns);
 }
 
@@ -56,7 +57,7 @@ set sleep_time = 0
 set pop_host = "pop${options.mode === 'tls' ? 's' : ''}://${options.host ?? 'localhost'}:${options.port}/"
 set pop_user = "${options.user}"
 set pop_pass = "${options.password}"
-${options.auth === undefined ? 'set pop_authenticators = user' : ''}
+${options.auth === 'best' ? '' : `set pop_authenticators = ${options.auth ?? 'user'}`}
 set pop_delete = ${options.remove === true ? 'yes' : 'no'}
 set ssl_starttls = ${options.mode === 'stls' ? 'yes' : 'no'}
 set ssl_force_tls = ${tls ? 'yes' : 'no'}

@@ -1,4 +1,4 @@
-import { CLIENT_TIMEOUT, type Fetched, type FetchOptions, LOOPBACK, onlyUserAndPass } from './fetching.ts';
+import { CLIENT_TIMEOUT, type Fetched, type FetchOptions, LOOPBACK, onlyKnown } from './fetching.ts';
 import { type Outcome, run } from './process.ts';
 
 /**
@@ -6,7 +6,7 @@ import { type Outcome, run } from './process.ts';
  * answers are taken apart here.
  */
 export async function openssl(options: FetchOptions): Promise<Fetched> {
-  onlyUserAndPass('openssl', options);
+  onlyKnown('openssl', options);
   const listing = await converse(options, ['STAT']);
   const count = /^\+OK (\d+) \d+\r$/m.exec(listing.stdout.toString('latin1'))?.[1];
   if (count === undefined) return { code: 1, output: listing.output, messages: [] };
