@@ -1,6 +1,6 @@
 import type { Fingerprints } from '../published/fingerprint.ts';
 import type { StoredRow } from '../published/redis-row.ts';
-import { CRYPT } from '../sources/stored-secrets.ts';
+import { CRYPT, PASSWORD_FORMS } from '../sources/stored-secrets.ts';
 import type { DomainEntry } from '../teapop/model.ts';
 import type { PasswordRow } from '../teapop/password-file.ts';
 
@@ -101,7 +101,7 @@ function isSame(file: PasswordRow, stored: StoredRow, fingerprints: Fingerprints
   if (file.type === 'htpasswd') return file.hash === stored.secret || CRYPT + file.hash === stored.secret;
   if (fingerprints === null) return null;
   // A fingerprint covers what the password became.
-  return (['argon2id', 'sealed'] as const).some(
+  return PASSWORD_FORMS.some(
     (become) => fingerprints.row(become, file.userid, file.password, stored.mailbox) === stored.fingerprint,
   );
 }

@@ -2,10 +2,13 @@ import type { TableId } from '../teapop/model.ts';
 import type { PasswordRow } from '../teapop/password-file.ts';
 import type { Keeping, PasswordSealer, PasswordTools, ScramMaker } from '../teapop/password-tools.ts';
 
+/** What plain passwords can become, as the fingerprints of their rows have it. */
+export const PASSWORD_FORMS = ['argon2id', 'scram', 'sealed'] as const;
+
 /** What the passwords of one table become on their way to Redis. */
 export type Become = {
   /** Part of each row's fingerprint. */
-  name: 'argon2id' | 'sealed' | 'scram' | 'crypt';
+  name: (typeof PASSWORD_FORMS)[number] | 'crypt';
   /** All settings that the stored form depends on. */
   settings: string;
   /** What the fingerprint calls the password: as the file has it. */

@@ -30,8 +30,10 @@ const whatDiffers = (both: Sides, key = prints) => compare(both, key).difference
 
 test('the same entry and rows agree, whatever the password became', () => {
   assert.deepEqual(compare(sides(), prints), { differences: [], complete: true, moved: false });
-  const sealed = { ...stored, fingerprint: prints.row('sealed', 'john', 'pw', 'box') };
-  assert.deepEqual(whatDiffers(sides({}, { rows: [sealed] })), []);
+  for (const form of ['argon2id', 'sealed', 'scram']) {
+    const became = { ...stored, fingerprint: prints.row(form, 'john', 'pw', 'box') };
+    assert.deepEqual(whatDiffers(sides({}, { rows: [became] })), [], form);
+  }
   const nobody = sides({ entry: null, source: null, rows: [] }, { entry: null, source: null, rows: [] });
   assert.deepEqual(compare(nobody, null), { differences: [], complete: true, moved: false });
 });
