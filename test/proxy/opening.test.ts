@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import type { LoginMode } from '../../src/proxy/upstream.ts';
-import { memoryTransport } from '../../src/transport/memory.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Transport } from '../../src/transport/transport.ts';
 import { between, logsIn } from '../support/between.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { accepted, startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import { type Script, startScriptedMailstore } from '../support/scripted-mailstore.ts';
+import { SILENT, withSilence } from '../support/silence.ts';
 import { SERVER_TLS, type TestCertificate, temporaryCertificates } from '../support/tls.ts';
 import { type TransportPeer, transportMailstore } from '../support/transport-peer.ts';
 
@@ -18,8 +18,6 @@ const PERM = '-ERR [SYS/PERM] Login is not possible, ask your postmaster';
 
 /** Nothing listens there: the mailstores of these tests are on 127.0.0.1 alone. */
 const REFUSES = '127.0.0.2';
-/** Behind a firewall that drops. */
-const SILENT = '127.0.0.3';
 const STANDS = '127.0.0.1';
 
 const certificates = temporaryCertificates();
@@ -53,31 +51,6 @@ const serves: Script = async (connection) => {
   await connection.logIn();
   if ((await connection.line()) === null) connection.end();
 };
-
-/** The real sockets, but that connections to SILENT neither stand nor fail. */
-async function withSilence(): Promise<{ transport: Transport; abandoned: () => boolean }> {
-  const transport = await pickTransport();
-  const silence = memoryTransport();
-  const port = 9;
-  silence.silentPorts.add(port);
-  let closed = false;
-  return {
-    transport: {
-      ...transport,
-      connect(options) {
-        if (options.address !== SILENT) return transport.connect(options);
-        const connection = silence.connect({ ...options, port });
-        const { destroy } = connection;
-        connection.destroy = () => {
-          closed = true;
-          destroy.call(connection);
-        };
-        return connection;
-      },
-    },
-    abandoned: () => closed,
-  };
-}
 
 describe('several addresses of one host', () => {
   const resolver = (...addresses: string[]) => ({ resolve: async () => addresses });
