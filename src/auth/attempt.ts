@@ -4,6 +4,7 @@ import type { Accounts } from '../tables/teapop/model.ts';
 import type { TableStore } from '../tables/teapop/store.ts';
 import type { LoginClient, Timings } from './authenticator.ts';
 import type { LoginCache } from './login-cache.ts';
+import type { Masters } from './masters.ts';
 import type { Proof } from './proofs.ts';
 import type { ScramRule } from './salting.ts';
 import type { Passwords } from './scheme.ts';
@@ -30,6 +31,8 @@ export type AuthenticatorOptions = {
   offers?: ((domain: string, mechanism: Proof['mechanism']) => boolean) | undefined;
   /** Null where no domain offers SCRAM. */
   scram?: ScramRule | null | undefined;
+  /** Who may act for others; without it nobody. */
+  masters?: Masters | undefined;
   /** The rule for the domain of the entry that decided: ASCII lower case, 'default' and 'empty' among them. */
   localUserRule: (domain: string) => LocalUserRule;
   /** Told what the operator must mend. A message of this room holds no secret and nothing that a client sent. */
@@ -51,6 +54,8 @@ export type Attempt = Required<Pick<AuthenticatorOptions, 'now' | 'cache' | 'sta
     credentials: Credentials;
     /** As the client sent it; '' where it sent a proof. */
     password: string;
+    /** The address that the client connected to. */
+    localAddress: string;
     timings: Timings;
     client: LoginClient;
   };

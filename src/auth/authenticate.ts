@@ -12,6 +12,7 @@ import type {
   UnavailableReason,
 } from './authenticator.ts';
 import { createLoginCache } from './login-cache.ts';
+import { sameLogin } from './masters.ts';
 import { payPassword, payProof, payRefusal } from './price.ts';
 import type { Proof } from './proofs.ts';
 import type { FoundRows, Tried } from './rows.ts';
@@ -46,12 +47,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     authenticate(credentials, localAddress, timings, client = NOBODY) {
       const password = 'password' in credentials ? credentials.password : '';
-      const attempt = { ...shared, credentials, password, timings, client };
-      return orUnavailable(onError, () => decide(attempt, localAddress));
+      const attempt = { ...shared, credentials, password, localAddress, timings, client };
+      return orUnavailable(onError, () => decide(attempt));
     },
     salt(user, localAddress, timings) {
       return orUnavailable<Salting>(onError, async () => {
-        const found = await findEntry({ ...shared, user, timings }, localAddress);
+        const found = await findEntry({ ...shared, localAddress, timings }, user);
         return { result: 'salted', salted: saltOf(options.scram!, found) };
       });
     },
@@ -71,13 +72,15 @@ async function orUnavailable<T>(
   }
 }
 
-async function decide(attempt: Attempt, localAddress: string): Promise<Decision> {
+async function decide(attempt: Attempt): Promise<Decision> {
   const { credentials, password } = attempt;
   const { user, authzid } = credentials;
-  const fault = faultOf({ user, password, authzid });
+  const fault = faultOf({ user, password, authzid }) ?? faultOfAuthzid(attempt);
   if (fault !== null) return refuse(attempt, fault);
-  const found = await findEntry({ ...attempt, user }, localAddress);
+  const found = await findEntry(attempt, user);
   if (found.result === 'none') return refuse(attempt, found.reason, found.entry?.domain);
+  if (credentials.mechanism === 'EXTERNAL')
+    return isActing(attempt) ? actFor(attempt) : adopt(attempt, found);
   if (!('password' in credentials)) return checkProof(attempt, found, credentials);
   return found.result === 'upstream' ? leaveToUpstream(attempt, found) : checkRows(attempt, found);
 }
@@ -89,20 +92,28 @@ type Stated = { user: string; password: string; authzid: string };
 
 /** Why credentials are turned away before the tables are asked; null where they are not. */
 export function faultOf({ user, password, authzid }: Stated): RejectReason | null {
-  if (UNSENDABLE.test(user) || UNSENDABLE.test(password)) return 'malformed';
-  // RFC 4616 §2: to act as somebody else is a right that nobody has here.
-  return authzid === '' || authzid === user ? null : 'authzid-refused';
+  return [user, password, authzid].some((text) => UNSENDABLE.test(text)) ? 'malformed' : null;
 }
 
-type Search = Pick<Attempt, 'store' | 'dividers' | 'accounts' | 'now' | 'timings'> & { user: string };
+/** RFC 4616 §2: to act as somebody else is a right that masters alone have. */
+function faultOfAuthzid(attempt: Attempt): RejectReason | null {
+  const { credentials, masters } = attempt;
+  return isActing(attempt) && masters?.isMaster(credentials.user) !== true ? 'authzid-refused' : null;
+}
 
-async function findEntry(search: Search, localAddress: string): Promise<LookupResult> {
-  const { store, dividers, accounts, user, now, timings } = search;
+function isActing({ credentials: { user, authzid }, dividers }: Attempt): boolean {
+  return authzid !== '' && !sameLogin(authzid, user, dividers);
+}
+
+type Search = Pick<Attempt, 'store' | 'dividers' | 'accounts' | 'localAddress' | 'now' | 'timings'>;
+
+async function findEntry(search: Search, user: string): Promise<LookupResult> {
+  const { store, dividers, accounts, localAddress, now, timings } = search;
   const start = now();
   try {
     return await lookup(store, user, localAddress, dividers, { accounts });
   } finally {
-    timings.lookup = now() - start;
+    timings.lookup += now() - start;
   }
 }
 
@@ -118,6 +129,8 @@ async function refuse(
 type Found = Extract<LookupResult, { result: 'rows' | 'upstream' }>;
 
 async function leaveToUpstream(attempt: Attempt, found: Found): Promise<Decision> {
+  // Who the client is, is not known here: nobody can act by that.
+  if (isActing(attempt)) return refuse(attempt, 'authzid-refused', found.entry.domain);
   const name = localUserOf(attempt, found, '');
   // The account is what the client wrote: one that cannot be is no fault of the installation's.
   return name === null ? refuse(attempt, 'unknown-user', found.entry.domain) : accepted(found, name, '');
@@ -132,7 +145,12 @@ async function checkProof(attempt: Attempt, found: Found, proof: Proof): Promise
   const outcome = await payProof(attempt, found, proof);
   if (!outcome.ran) return unavailable(outcome.reason);
   const { value } = outcome;
-  const decision = admit(attempt, found, value, value.provable ? 'wrong-password' : 'mechanism-unavailable');
+  const decision = await admit(
+    attempt,
+    found,
+    value,
+    value.provable ? 'wrong-password' : 'mechanism-unavailable',
+  );
   const serverSignature = value.serverSignature ?? null;
   return decision.result === 'accepted' && serverSignature !== null
     ? { ...decision, serverSignature }
@@ -147,21 +165,42 @@ async function checkRows(attempt: Attempt, found: FoundRows): Promise<Decision> 
   return admit(attempt, found, outcome.value, 'wrong-password');
 }
 
-function admit(
+async function admit(
   attempt: Attempt,
   found: FoundRows,
   { matched, problems }: Tried,
   otherwise: RejectReason,
-): Decision {
+): Promise<Decision> {
   for (const problem of problems) attempt.onError(problem);
   if (matched === null) {
     // A row that could not be checked might have been the one: that is no wrong password.
     return problems.length > 0 ? unavailable('internal') : { result: 'rejected', reason: otherwise };
   }
   attempt.standings.accepted(attempt.client.address, attempt.credentials.user);
+  if (isActing(attempt)) return actFor(attempt);
   const name = localUserOf(attempt, found, matched.mailbox);
   if (name === null) return unavailable('no-local-user');
   return accepted(found, name, mailboxPath(found.entry, matched.mailbox));
+}
+
+/** The client is a master: whose maildrop it is to be, and whether that is one of those that he may open. */
+async function actFor(attempt: Attempt): Promise<Decision> {
+  const { credentials, masters } = attempt;
+  const found = await findEntry(attempt, credentials.authzid);
+  if (found.result === 'none' || !masters!.mayAct(credentials.user, found.entry.domain))
+    return refuse(attempt, 'authzid-refused');
+  return adopt(attempt, found);
+}
+
+/** An account that a master or a certificate stands for; of a userid that stands several times the first. */
+function adopt(attempt: Attempt, found: Found): Decision {
+  const mailbox = found.result === 'rows' ? found.rows[0]!.mailbox : '';
+  const name = localUserOf(attempt, found, mailbox);
+  if (name === null) return unavailable('no-local-user');
+  const path = found.result === 'rows' ? mailboxPath(found.entry, mailbox) : '';
+  const { domain } = found.entry;
+  const account = { localUser: name, mailbox: path, domain, upstreamChecks: false, vouched: true } as const;
+  return { result: 'accepted', account };
 }
 
 function localUserOf(attempt: Attempt, { entry, login }: Found, mailbox: string): string | null {

@@ -38,6 +38,8 @@ export type Account = {
   domain: string;
   /** True where the upstream checks the password (type passwd): its -ERR is then a failed login. */
   upstreamChecks: boolean;
+  /** A master or a certificate stands for it: what password the client sent, if any, is not this account's. */
+  vouched?: true;
 };
 
 /** What SCRAM's client is to salt its password with. */
@@ -47,7 +49,8 @@ export type Salting =
 
 export interface Authenticator {
   /**
-   * Decides a login. Never rejects. What is accepted by SCRAM comes with the server's signature. Takes the same time for an unknown user as for a wrong password.
+   * Decides a login. Never rejects. Takes the same time for an unknown user as for a wrong password. What is accepted
+   * by SCRAM comes with the server's signature.
    * @param localAddress the address that the client connected to, for `<localip>` matching
    * @param client without one, nobody is to be told apart and nobody leaves
    */

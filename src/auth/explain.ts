@@ -65,7 +65,7 @@ export type Verdict =
 
 export type ExplainOptions = Pick<
   AuthenticatorOptions,
-  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule' | 'offers'
+  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule' | 'offers' | 'masters'
 >;
 
 /** Rejects with TablesUnavailable, or as the store does. */

@@ -208,7 +208,7 @@ const REASONS: Record<Extract<Verdict, { result: 'rejected' }>['reason'], string
   'wrong-password': 'no line of the user has this password',
   'domain-rejected': 'the entry lets nobody in',
   'locked-out': 'teapop would let nobody in by this entry',
-  'authzid-refused': 'nobody may act as somebody else',
+  'authzid-refused': 'only masters may act as somebody else',
   'mechanism-unavailable': 'its row has nothing to answer this mechanism by',
   malformed: 'NUL, CR or LF in it can be sent to no mailstore',
 };

@@ -49,8 +49,16 @@ const clientCertificates = sectionOrOff(
       true,
       'Let nobody in without one, whatever the password; false takes clients without, too. One that does not hold is always refused.',
     ),
+    identity: z
+      .enum(['email', 'common_name'], { error: 'expected email, common_name or null' })
+      .nullable()
+      .default(null)
+      .describe(
+        'What of a certificate is a login name, so that its owner may log in without a password, by SASL EXTERNAL: email ' +
+          '(the addresses of its subjectAltName) or common_name; null for nothing.',
+      ),
   },
-  'Ask clients for a certificate in the TLS handshake, besides the login; or off.',
+  'Ask clients for a certificate in the TLS handshake, besides the login or instead of it; or off.',
   'off',
 );
 

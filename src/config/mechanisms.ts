@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { say } from './fields.ts';
-import type { Config } from './schema.ts';
+import type { Config, ListenerConfig } from './schema.ts';
 
 /** Ways to log in, as a listener can list them. */
-export const LOGIN_METHODS = ['USER', 'APOP', 'PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256'] as const;
+export const LOGIN_METHODS = [
+  'USER',
+  'APOP',
+  'PLAIN',
+  'LOGIN',
+  'CRAM-MD5',
+  'SCRAM-SHA-256',
+  'EXTERNAL',
+] as const;
 export type LoginMethod = (typeof LOGIN_METHODS)[number];
 
 /** Those that do not send the password, by the setting that makes the tables keep what they need. */
@@ -25,8 +33,9 @@ export const mechanisms = z
   .nullable()
   .default(null)
   .describe(
-    'Ways to log in, announced and taken: USER (with PASS), APOP, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256. null for the ' +
-      'three that send the password and those that a domain offers (`tables.apop`, `tables.scram`).',
+    'Ways to log in, announced and taken: USER (with PASS), APOP, PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-256, EXTERNAL. null ' +
+      'for the three that send the password, those that a domain offers (`tables.apop`, `tables.scram`), and EXTERNAL ' +
+      'with `client_certificates.identity`.',
   );
 
 /** What one domain offers, by the name of its entry in lower case. */
@@ -59,7 +68,15 @@ export function settingFor(method: LoginMethod): keyof Offers | null {
 }
 
 /** The ways that a listener announces and takes. */
-export function methodsOf(listed: readonly LoginMethod[] | null, tables: Config['tables']): LoginMethod[] {
+export function methodsOf(listener: ListenerConfig, tables: Config['tables']): LoginMethod[] {
+  const { mechanisms: listed } = listener;
   const offers = someOffer(tables);
-  return LOGIN_METHODS.filter((method) => listed?.includes(method) ?? serves(method, offers));
+  const usable = (method: LoginMethod) =>
+    method === 'EXTERNAL' ? knowsCertificates(listener) : serves(method, offers);
+  return LOGIN_METHODS.filter((method) => listed?.includes(method) ?? usable(method));
+}
+
+/** Whether the certificate of a client says who it is. */
+export function knowsCertificates({ clientCertificates }: ListenerConfig): boolean {
+  return (clientCertificates?.identity ?? null) !== null;
 }

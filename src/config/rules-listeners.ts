@@ -71,16 +71,17 @@ function plaintextRules(listener: ListenerConfig, index: number): Finding[] {
 
 /** A demand that a client could step round is none. */
 function clientCertificateRules(listener: ListenerConfig, index: number): Finding[] {
-  const { tls, plaintextAuth, clientCertificates } = listener;
+  const { tls, plaintextAuth, digestAuth, clientCertificates } = listener;
   if (clientCertificates === null) return [];
   const path: Path = ['listeners', index, 'client_certificates'];
   const restsOn = (key: string): Path[] => [['listeners', index, key]];
   if (tls === 'off')
     return [wrong(path, 'client certificates need TLS', 'write tls: starttls or implicit', restsOn('tls'))];
-  const inPlain = tls === 'starttls' && plaintextAuth !== 'never' && plaintextAuth.length > 0;
-  if (!inPlain || !clientCertificates.require) return [];
-  const hint = 'write plaintext_auth: never, or require: false';
-  return [wrong(path, 'who logs in without TLS shows no certificate', hint, restsOn('plaintext_auth'))];
+  const lets = (who: ListenerConfig['plaintextAuth']) => who !== 'never' && who.length > 0;
+  const inPlain = lets(plaintextAuth) ? 'plaintext_auth' : lets(digestAuth) ? 'digest_auth' : null;
+  if (tls !== 'starttls' || inPlain === null || !clientCertificates.require) return [];
+  const hint = `write ${inPlain}: never, or require: false`;
+  return [wrong(path, 'who logs in without TLS shows no certificate', hint, restsOn(inPlain))];
 }
 
 /** Whoever is trusted to say whose a connection is can be anybody, to the limits, the log and the tables. */

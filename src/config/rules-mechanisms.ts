@@ -1,5 +1,12 @@
 import { doubtful, wrong } from './finding.ts';
-import { offersOf, serves, settingFor, someOffer } from './mechanisms.ts';
+import {
+  knowsCertificates,
+  type LoginMethod,
+  offersOf,
+  serves,
+  settingFor,
+  someOffer,
+} from './mechanisms.ts';
 import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
 
@@ -71,14 +78,19 @@ function passthroughOf(
 
 function announcementRules({ listeners, tables }: Config): Finding[] {
   const offers = someOffer(tables);
-  const findings = listeners.flatMap(({ mechanisms, digestAuth }, index): Finding[] => {
+  const findings = listeners.flatMap((listener, index): Finding[] => {
+    const { mechanisms, digestAuth } = listener;
     const path: Path = ['listeners', index];
     const restsOn: Path[] = [['tables']];
+    const at = (method: LoginMethod): Path => [...path, 'mechanisms', mechanisms!.indexOf(method)];
     const idle = mechanisms?.find((method) => !serves(method, offers)) ?? null;
     if (idle !== null) {
-      const at = [...path, 'mechanisms', mechanisms!.indexOf(idle)];
       const hint = `set tables.${settingFor(idle)}, or tables.domains.DOMAIN.${settingFor(idle)}, or leave it out`;
-      return [wrong(at, 'no domain offers it', hint, restsOn)];
+      return [wrong(at(idle), 'no domain offers it', hint, restsOn)];
+    }
+    if (mechanisms?.includes('EXTERNAL') && !knowsCertificates(listener)) {
+      const hint = 'set client_certificates.identity to email or common_name, or leave it out';
+      return [wrong(at('EXTERNAL'), 'no certificate names a user', hint, [[...path, 'client_certificates']])];
     }
     const nobody = digestAuth === 'never' || digestAuth.length === 0;
     if (nobody || offers.apop || offers.scram) return [];

@@ -2,6 +2,7 @@ import { doubled, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
+import { masterRules } from './rules-masters.ts';
 import { mechanismRules } from './rules-mechanisms.ts';
 import { argon2Rules, cacheRules } from './rules-passwords.ts';
 import { redisRules } from './rules-redis.ts';
@@ -15,6 +16,7 @@ export function crossChecks(config: Config): Finding[] {
     ...upstreamNames(config),
     ...domainRules(config),
     ...mechanismRules(config),
+    ...masterRules(config),
     ...credentialRules(config),
     ...redisRules(config),
     ...timeRules(config),

@@ -13,6 +13,7 @@ import {
   visible,
 } from './fields.ts';
 import { listener, tls } from './listener.ts';
+import { masters } from './masters.ts';
 import { nearness } from './near.ts';
 import { passwords } from './passwords.ts';
 import { redis } from './redis.ts';
@@ -73,6 +74,7 @@ const tables = optionalSection(
         '`passwords.seal_key_file`.',
     ),
     domains: domains(),
+    masters,
     ...nearness,
   },
   'The teapop tables and how a virtual user becomes a local one.',

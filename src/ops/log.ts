@@ -25,6 +25,8 @@ export type SessionRecord = {
   via: Endpoint | null;
   /** The last login name offered, an octet string; null where none was. */
   login: string | null;
+  /** As whom it asked to act, an octet string; null for itself. */
+  authzid: string | null;
   /** How: 'USER' for USER and PASS, 'APOP', or the name of a SASL mechanism. */
   mechanism: LoginMechanism | null;
   /** Octet string; null before a login was accepted. */
@@ -169,6 +171,7 @@ function shown(record: SessionRecord): object {
     local: { address: local.address, port: local.port },
     via: via && { address: via.address, port: via.port },
     login: record.login === null ? null : printableOctets(record.login),
+    authzid: record.authzid === null ? null : printableOctets(record.authzid),
     mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_MECHANISMS),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
     upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },

@@ -26,7 +26,7 @@ export const LOGIN_REASONS = {
     'tables-unavailable',
     'verify-queue-full',
     'no-local-user',
-    // The mailstore wants the client's own password, and APOP, CRAM-MD5 and SCRAM tell none.
+    // The mailstore wants the client's own password, and the client has told none, or a master's.
     'password-needed',
     'internal',
     'upstream-unreachable',
@@ -45,7 +45,15 @@ export type UnavailableReason = (typeof LOGIN_REASONS)['unavailable'][number];
 export type LoginReason = 'none' | RejectedReason | UnavailableReason;
 
 /** How a client logs in: 'USER' is USER and PASS, 'APOP' a command too, and the others are SASL mechanisms. */
-export const LOGIN_MECHANISMS = ['USER', 'APOP', 'PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256'] as const;
+export const LOGIN_MECHANISMS = [
+  'USER',
+  'APOP',
+  'PLAIN',
+  'LOGIN',
+  'CRAM-MD5',
+  'SCRAM-SHA-256',
+  'EXTERNAL',
+] as const;
 export type LoginMechanism = (typeof LOGIN_MECHANISMS)[number];
 
 /** Why a session ended. */

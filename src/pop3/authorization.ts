@@ -54,6 +54,7 @@ export class Authorization {
   readonly #clearLogins: ClearLogins;
   #tls: boolean;
   readonly #login: LoginDialogue;
+  #certified = false;
   #lines = new LineBuffer();
   #phase: Phase = 'command';
   #closeReason: CloseReason = 'quit';
@@ -114,6 +115,16 @@ export class Authorization {
       default:
         return null;
     }
+  }
+
+  /**
+   * The client has shown a certificate in the handshake, which names these users. To be called before `greet` or
+   * `secured`.
+   */
+  certified(identities: readonly string[]): void {
+    if (identities.length === 0) return;
+    this.#certified = true;
+    this.#login.certified(identities, this.#offer);
   }
 
   /**
@@ -250,7 +261,8 @@ export class Authorization {
   }
 
   get #offer(): Offer {
-    return this.#policy.offers[this.#tls ? 'tls' : this.#clearLogins];
+    const overTls = this.#certified ? 'certified' : 'tls';
+    return this.#policy.offers[this.#tls ? overTls : this.#clearLogins];
   }
 
   /** Each -ERR that is not the answer to a login counts, whatever its cause: no loop of them goes on for ever. */

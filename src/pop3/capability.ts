@@ -39,8 +39,8 @@ export type Offer = {
 export type AuthorizationPolicy = {
   readonly settings: PolicySettings;
   readonly greeting: Uint8Array;
-  /** On TLS, and without it by what may come without. */
-  readonly offers: Readonly<Record<'tls' | ClearLogins, Offer>>;
+  /** On TLS, there with a certificate that names a user, and without TLS by what may come without. */
+  readonly offers: Readonly<Record<'tls' | 'certified' | ClearLogins, Offer>>;
 };
 
 /** Tags that depend on the connection's state. */
@@ -63,13 +63,15 @@ export function authorizationPolicy(settings: PolicySettings): AuthorizationPoli
         : [capabilityLine(`IMPLEMENTATION ${settings.implementation}`, true)],
   };
   const stls = settings.stls ? ['STLS'] : [];
-  const all = LOGIN_METHODS.filter((method) => settings.methods.includes(method));
+  const certified = LOGIN_METHODS.filter((method) => settings.methods.includes(method));
+  const all = certified.filter((method) => method !== 'EXTERNAL');
   const digests = all.filter((method) => !sendsPassword(method));
   return {
     settings,
     greeting: greeting(settings.banner, settings.methods.includes('APOP') ? TIMESTAMP_ROOM : 0),
     offers: {
       tls: offer(announced, [], all),
+      certified: offer(announced, [], certified),
       any: offer(announced, stls, all),
       digests: offer(announced, stls, digests),
       none: offer(announced, stls, []),

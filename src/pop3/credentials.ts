@@ -1,8 +1,16 @@
 /** What a client offered to log in with. Every text is an octet string (latin1). */
-export type Credentials = PasswordCredentials | DigestCredentials | ScramCredentials;
+export type Credentials = PasswordCredentials | DigestCredentials | ScramCredentials | ExternalCredentials;
 
 /** Ways of logging in, as a site can list them: the commands USER (with PASS) and APOP, and the SASL mechanisms. */
-export const LOGIN_METHODS = ['USER', 'APOP', 'PLAIN', 'LOGIN', 'CRAM-MD5', 'SCRAM-SHA-256'] as const;
+export const LOGIN_METHODS = [
+  'USER',
+  'APOP',
+  'PLAIN',
+  'LOGIN',
+  'CRAM-MD5',
+  'SCRAM-SHA-256',
+  'EXTERNAL',
+] as const;
 export type LoginMethod = (typeof LOGIN_METHODS)[number];
 
 /** The SASL mechanisms among them. */
@@ -35,6 +43,9 @@ export type ScramCredentials = Names & {
   /** 32 octets. */
   proof: string;
 };
+
+/** RFC 4422, appendix A: the client's certificate has said already who it is. */
+export type ExternalCredentials = Names & { mechanism: 'EXTERNAL' };
 
 export type ScramSalt = { salt: string; iterations: number };
 

@@ -21,6 +21,7 @@ export class LoginDialogue {
   /** The greeting's, until an APOP has used it. */
   #timestamp: string | null = null;
   #timestampUsed = false;
+  #identities: readonly string[] = [];
   #user: string | null = null;
   #exchange: SaslExchange | null = null;
 
@@ -39,6 +40,12 @@ export class LoginDialogue {
     if (!this.#offer.methods.has('APOP')) return this.#policy.greeting;
     this.#timestamp = messageId(this.#unique());
     return replies.greetingWith(this.#policy.settings.banner, this.#timestamp);
+  }
+
+  /** The client's certificate names these users: octet strings, not empty, fit for a line. */
+  certified(identities: readonly string[], offer: Offer): void {
+    this.#identities = identities;
+    this.#offer = offer;
   }
 
   /** The connection has TLS now. The timestamp was for this connection and no other: it stays. */
@@ -92,7 +99,7 @@ export class LoginDialogue {
     if (argument === '') return { step: 'reply', octets: mechanismList };
     this.forget();
     if (this.#waitsForTls(argument)) return TLS_NEEDED;
-    const { exchange, step } = openExchange(argument, mechanisms, this.#unique);
+    const { exchange, step } = openExchange(argument, mechanisms, this.#unique, this.#identities);
     this.#exchange = exchange;
     return step;
   }

@@ -27,24 +27,26 @@ export const RESPONSE_LINE_LIMIT = RESPONSE_LIMIT + '\r\n'.length;
 const NOT_OFFERED: SaslStep = { step: 'refused', reply: UNKNOWN_MECHANISM };
 const CANCELLED: SaslStep = { step: 'refused', reply: AUTH_CANCELLED };
 const NOT_BASE64: SaslStep = { step: 'refused', reply: BAD_BASE64 };
-const ASK_PLAIN: SaslStep = { step: 'challenge', octets: EMPTY_CHALLENGE };
+const ASK_EMPTY: SaslStep = { step: 'challenge', octets: EMPTY_CHALLENGE };
 const ASK_USERNAME: SaslStep = { step: 'challenge', octets: LOGIN_USERNAME };
 const ASK_PASSWORD: SaslStep = { step: 'challenge', octets: LOGIN_PASSWORD };
 
 /**
  * Opens the exchange that AUTH's argument asks for: a mechanism, and perhaps an initial response (RFC 5034 §4).
  * @param unique see LoginDialogue
+ * @param identities of the client's certificate
  */
 export function openExchange(
   argument: string,
   offered: readonly Mechanism[],
   unique: () => string,
+  identities: readonly string[],
 ): { exchange: SaslExchange | null; step: SaslStep } {
   const [word, response, ...more] = argument.split(' ');
   const mechanism = offered.find((name) => name === word!.toUpperCase());
   if (mechanism === undefined) return { exchange: null, step: NOT_OFFERED };
   if (more.length > 0) return { exchange: null, step: WRONG_ARGUMENTS };
-  const exchange = newExchange(mechanism, unique);
+  const exchange = newExchange(mechanism, unique, identities);
   if (response === undefined) return { exchange, step: exchange.begin() };
   return { exchange, step: respond(exchange, response === '=' ? '' : response) };
 }
@@ -57,7 +59,11 @@ export function respond(exchange: SaslExchange, encoded: string): SaslStep {
   return response === null ? NOT_BASE64 : exchange.respond(response);
 }
 
-function newExchange(mechanism: Mechanism, unique: () => string): SaslExchange {
+function newExchange(
+  mechanism: Mechanism,
+  unique: () => string,
+  identities: readonly string[],
+): SaslExchange {
   switch (mechanism) {
     case 'PLAIN':
       return PLAIN;
@@ -67,12 +73,14 @@ function newExchange(mechanism: Mechanism, unique: () => string): SaslExchange {
       return new CramExchange(unique);
     case 'SCRAM-SHA-256':
       return new ScramExchange(unique);
+    case 'EXTERNAL':
+      return external(identities);
   }
 }
 
 /** RFC 4616: authzid NUL authcid NUL password in one message. Keeps nothing, so one object serves all. */
 const PLAIN: SaslExchange = {
-  begin: () => ASK_PLAIN,
+  begin: () => ASK_EMPTY,
   respond(response) {
     const first = response.indexOf('\0');
     const second = response.indexOf('\0', first + 1);
@@ -110,6 +118,19 @@ function credentials(
 ): SaslStep {
   if (user === '' || !fitsInLine(user) || !fitsInLine(password) || !fitsInLine(authzid)) return MALFORMED;
   return { step: 'credentials', credentials: { mechanism, user, password, authzid } };
+}
+
+/** RFC 4422, appendix A: the response is the authzid alone; of several names of a certificate it chooses one. */
+function external(identities: readonly string[]): SaslExchange {
+  return {
+    begin: () => ASK_EMPTY,
+    respond(response) {
+      if (!fitsInLine(response)) return MALFORMED;
+      const user = identities.includes(response) ? response : identities[0]!;
+      const authzid = user === response ? '' : response;
+      return { step: 'credentials', credentials: { mechanism: 'EXTERNAL', user, authzid } };
+    },
+  };
 }
 
 /** RFC 2195: a challenge that looks like an msg-id, answered by the name and a digest. */

@@ -8,6 +8,7 @@ import type {
   KeepAlive,
   Listener,
   ListenOptions,
+  PeerCertificate,
   ServerTls,
 } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
@@ -37,6 +38,8 @@ export type ListenerPolicy = {
   serverTls(): ServerTls;
   /** Nobody gets in without a client certificate of the authorities that `serverTls` has. */
   certificateRequired: boolean;
+  /** The login names of a client's certificate, octet strings; none where EXTERNAL is not offered. */
+  certifiedUsers(certificate: PeerCertificate): readonly string[];
   /** Which logins may come without TLS. */
   clearLogins(clientAddress: string): ClearLogins;
   /** Null where connections come from clients themselves. */

@@ -8,6 +8,8 @@ import type { Upstream } from './upstream.ts';
 /** What is known of a login while it runs and after; read by the session's report. No password outlives the login in it. */
 export type LoginFacts = {
   user: string;
+  /** As whom the client asked to act; '' for itself. */
+  authzid: string;
   mechanism: Credentials['mechanism'];
   timings: Timings;
   account: Account | null;
@@ -15,7 +17,9 @@ export type LoginFacts = {
   opened: (OpenTimes & { address: string | null; failure: OpenFailure | null; notice: NoticeResult }) | null;
 };
 
-export function newFacts({ user, mechanism }: Pick<Credentials, 'user' | 'mechanism'>): LoginFacts {
+type Stated = Pick<Credentials, 'user' | 'authzid' | 'mechanism'>;
+
+export function newFacts({ user, authzid, mechanism }: Stated): LoginFacts {
   const timings = { lookup: 0, verify: 0 };
-  return { user, mechanism, timings, account: null, upstream: null, opened: null };
+  return { user, authzid, mechanism, timings, account: null, upstream: null, opened: null };
 }

@@ -123,8 +123,7 @@ export class Login {
       else this.#refuse(NO_NAME, 'no-local-user');
       return;
     }
-    const password = 'password' in this.#credentials ? this.#credentials.password : null;
-    const plan = loginPlan(upstream, account.localUser, password, account.upstreamChecks);
+    const plan = loginPlan(upstream, account.localUser, this.#passwordOf(account), account.upstreamChecks);
     if (plan === null) {
       this.#refuse({ result: 'unavailable', code: 'SYS/PERM' }, 'password-needed');
       return;
@@ -140,6 +139,11 @@ export class Login {
     this.#opening = new UpstreamOpening(upstream, plan, header, patience, this.#services, (result) =>
       this.#opened(result, account.upstreamChecks),
     );
+  }
+
+  /** Null where the client has not told it. */
+  #passwordOf({ vouched }: Account): string | null {
+    return vouched || !('password' in this.#credentials) ? null : this.#credentials.password;
   }
 
   #opened(result: OpenResult, upstreamChecks: boolean): void {

@@ -41,7 +41,7 @@ export class SessionLogin {
 
   ask(user: string): void {
     this.#report.enter('authenticating');
-    const facts = newFacts({ user, mechanism: 'SCRAM-SHA-256' });
+    const facts = newFacts({ user, authzid: '', mechanism: 'SCRAM-SHA-256' });
     const { local } = this.#report.client;
     this.#running = new SaltQuestion(this.#services.authenticator, facts, local.address, (salting) =>
       this.#salted(salting),

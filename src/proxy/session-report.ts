@@ -155,6 +155,7 @@ export class SessionReport {
       local,
       via: this.#via,
       login: facts?.user ?? null,
+      authzid: facts?.authzid || null,
       mechanism: facts?.mechanism ?? null,
       localUser: facts?.account?.localUser ?? null,
       upstream: facts?.upstream

@@ -124,6 +124,8 @@ export class Session {
       this.#finish(refusal.end, refusal.farewell);
       return;
     }
+    const peer = this.#connection.tls?.peer ?? null;
+    if (peer !== null) this.#machine.certified(this.#listener.certifiedUsers(peer));
     if (this.#listener.tls !== 'implicit') this.#machine.secured();
     else this.#reply(this.#machine.greet());
     this.#arm();

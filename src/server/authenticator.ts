@@ -4,6 +4,7 @@ import { createAuthenticator } from '../auth/authenticate.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { ExplainOptions } from '../auth/explain.ts';
 import { createLoginCache, type LoginCache } from '../auth/login-cache.ts';
+import { createMasters } from '../auth/masters.ts';
 import { createPasswords } from '../auth/scheme.ts';
 import { scramDummy } from '../auth/scram.ts';
 import { createScramSalts, type ScramSalts } from '../auth/scram-salts.ts';
@@ -60,6 +61,7 @@ export async function decisionRules(config: Config): Promise<Omit<ExplainOptions
     passwords: createPasswords({ sealer: await openSealer(config) }),
     localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
     offers: (domain, mechanism) => serves(mechanism, offersOf(tables, domain)),
+    masters: createMasters(tables.masters, dividers),
   };
 }
 

@@ -1,6 +1,7 @@
 import { methodsOf } from '../config/mechanisms.ts';
 import type { Config, ListenerConfig } from '../config/schema.ts';
 import { type AuthorizationPolicy, authorizationPolicy } from '../pop3/capability.ts';
+import { fitsInLine } from '../pop3/line.ts';
 import type { ProxyProtocol } from '../proxy/introduction.ts';
 import type { ListenerPolicy } from '../proxy/listener.ts';
 import type { ListenerCertificates } from './certificates.ts';
@@ -19,6 +20,7 @@ export function listenerPolicy(
     tls: listener.tls,
     serverTls: () => certificates.of(listener.name),
     certificateRequired: listener.clientCertificates?.require ?? false,
+    certifiedUsers: usersRule(listener.clientCertificates?.identity ?? null),
     clearLogins: clearRule(listener),
     proxyProtocol: proxyProtocol(listener),
     /** Asked by each session as it begins. */
@@ -56,7 +58,7 @@ function policyOf(
     banner: 'POP3 ready',
     capabilities,
     implementation: 'teapop-proxy',
-    methods: methodsOf(listener.mechanisms, tables),
+    methods: methodsOf(listener, tables),
     stls: listener.tls === 'starttls',
     loginAttempts: limits.loginAttempts,
     badCommands: limits.badCommands,
@@ -66,6 +68,15 @@ function policyOf(
 function clearRule({ plaintextAuth, digestAuth }: ListenerConfig): ListenerPolicy['clearLogins'] {
   const [any, digests] = [clients(plaintextAuth), clients(digestAuth)];
   return (address) => (any(address) ? 'any' : digests(address) ? 'digests' : 'none');
+}
+
+/** What could be no line of POP3 is nobody's login name. */
+function usersRule(identity: 'email' | 'common_name' | null): ListenerPolicy['certifiedUsers'] {
+  if (identity === null) return () => [];
+  return ({ names, commonName }) => {
+    const found = identity === 'email' ? names.email : [commonName ?? ''];
+    return found.filter((name) => name !== '' && fitsInLine(name));
+  };
 }
 
 function clients(rule: ListenerConfig['plaintextAuth']): (address: string) => boolean {

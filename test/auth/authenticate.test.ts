@@ -184,7 +184,7 @@ describe('rejected, each at the price of one dear hash', () => {
 
   test('an authzid of somebody else, the right password notwithstanding', async () => {
     const { login, seen } = counted();
-    for (const authzid of ['jane@acme.com', 'PLAIN@acme.com', ' ', 'plain@acme.com\0']) {
+    for (const authzid of ['jane@acme.com', 'PLAIN@acme.com', ' ', 'plain@acme.org']) {
       assert.deepEqual(await login('plain@acme.com', 'open', authzid), rejected('authzid-refused'));
     }
     assert.deepEqual([seen.rows.length, seen.dummies], [0, 4]);

@@ -28,7 +28,7 @@ test('client certificates are demanded only where no client can step round them'
     good(listener(more));
   const { clientCertificates: on } = good(listener('client_certificates: { ca_file: /ca }')).config
     .listeners[0]!;
-  assert.deepEqual(on, { caFile: '/ca', require: true });
+  assert.deepEqual(on, { caFile: '/ca', require: true, identity: null });
 });
 
 test('the authorities of client certificates must be there and in their time', () => {

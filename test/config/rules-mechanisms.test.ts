@@ -82,7 +82,7 @@ describe('what domains offer', () => {
 describe('what a listener announces', () => {
   const methods = (tables: string, listed = '') => {
     const { config } = good(withRest(`${tables}${SECRET}${KEY}${listener(listed)}`));
-    return methodsOf(config.listeners[0]!.mechanisms, config.tables).join(' ');
+    return methodsOf(config.listeners[0]!, config.tables).join(' ');
   };
 
   test('is the password, and what some domain offers', () => {

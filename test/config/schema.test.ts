@@ -107,8 +107,8 @@ function configWith(path: Path, value: unknown): string {
     upstreams: [{ name: 'mailstore', host: 'mail.example.com' }],
   };
   let holder = root;
-  for (const step of path.slice(0, -1)) {
-    holder[step] ??= {};
+  for (const [at, step] of path.slice(0, -1).entries()) {
+    holder[step] ??= typeof path[at + 1] === 'number' ? [] : {};
     holder = holder[step] as Values;
   }
   if (value === undefined) delete holder[path.at(-1)!];

@@ -72,6 +72,7 @@ test('the fields of a session are those of its line', async () => {
     local: { address: '192.0.2.2', port: 110 },
     via: null,
     login: null,
+    authzid: null,
     mechanism: null,
     localUser: null,
     upstream: null,

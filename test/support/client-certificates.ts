@@ -6,6 +6,8 @@ export type ClientCertificates = {
   caFile: string;
   /** Mary Müller: mary@acme.com, m.m@acme.com and host.test. */
   mary: TestCertificate;
+  /** joe@own.test. */
+  joe: TestCertificate;
   /** As mary's, ended yesterday. */
   expired: TestCertificate;
   /** As mary's, of an authority that nobody asked for. */
@@ -30,6 +32,7 @@ export function clientCertificates(): ClientCertificates {
     ca: authority.certificate,
     caFile: authority.certificateFile,
     mary: signed(dir, { ...own, name: 'mary' }),
+    joe: signed(dir, { ...own, name: 'joe', extensions: ['subjectAltName=email:joe@own.test', FOR_CLIENTS] }),
     expired: signed(dir, { ...own, name: 'expired', days: [-2, -1] }),
     foreign: signed(dir, { ...own, name: 'foreign', authority: 'others' }),
     server: signed(dir, { ...own, name: 'server', extensions: [NAMES, 'extendedKeyUsage=serverAuth'] }),

@@ -43,11 +43,17 @@ function runCurl(options: FetchOptions, path: string, further: string[]): Promis
       ...(options.caFile === undefined ? ['--insecure'] : ['--cacert', options.caFile]),
       ...['--user', `${options.user}:${options.password}`],
       ...authOption(options.auth),
+      ...certificateOption(options.certificate),
+      ...(options.authzid === undefined ? [] : ['--sasl-authzid', options.authzid]),
       ...further,
       `${scheme}://${options.host ?? LOOPBACK}:${options.port}/${path}`,
     ],
     { timeout: options.timeout ?? CLIENT_TIMEOUT },
   );
+}
+
+function certificateOption(own: FetchOptions['certificate']): string[] {
+  return own === undefined ? [] : ['--cert', own.certificateFile, '--key', own.keyFile];
 }
 
 function authOption(auth: FetchOptions['auth'] = 'best'): string[] {
@@ -77,12 +83,17 @@ auth ${mpopAuth(options.auth)}
 tls ${options.mode === 'plain' ? 'off' : 'on'}
 tls_starttls ${options.mode === 'stls' ? 'on' : 'off'}
 ${options.caFile === undefined ? 'tls_certcheck off' : `tls_trust_file ${options.caFile}`}
+${mpopCertificate(options.certificate)}
 delivery exchange ${folder.path}/mail
 received_header off
 only_new off
 keep ${options.remove === true ? 'off' : 'on'}
 uidls_file ${folder.path}/uidls
 `;
+}
+
+function mpopCertificate(own: FetchOptions['certificate']): string {
+  return own === undefined ? '' : `tls_cert_file ${own.certificateFile}\ntls_key_file ${own.keyFile}`;
 }
 
 function mpopAuth(auth: FetchOptions['auth']): string {

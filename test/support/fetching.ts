@@ -21,7 +21,11 @@ export type FetchOptions = {
    * AUTH with this mechanism, or with the one of CAPA that the client likes best. By default USER and PASS, but curl
    * always chooses.
    */
-  auth?: 'plain' | 'login' | 'apop' | 'cram-md5' | 'scram-sha-256' | 'best';
+  auth?: 'plain' | 'login' | 'apop' | 'cram-md5' | 'scram-sha-256' | 'external' | 'best';
+  /** As whom to act; curl can ask for it. */
+  authzid?: string;
+  /** The client's own certificate; curl and mpop show one. */
+  certificate?: { certificateFile: string; keyFile: string };
   /** Remove what was fetched. curl cannot in the same session. */
   remove?: boolean;
   /** Milliseconds. */

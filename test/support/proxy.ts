@@ -216,6 +216,7 @@ function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy
     name: 'test',
     tls: tls?.mode ?? 'off',
     serverTls: options.serverTls ?? (() => serverTls!),
+    certifiedUsers: (peer) => (options.methods?.includes('EXTERNAL') ? peer.names.email : []),
     certificateRequired: tls?.certificateRequired ?? false,
     clearLogins: (address) => ((options.plaintextFrom?.(address) ?? plaintext) ? 'any' : 'none'),
     proxyProtocol: options.proxyProtocol ?? null,
