@@ -47,6 +47,7 @@ const SYSTEM_PACKAGES = [
   { name: 'postgresql', proof: 'pg_ctlcluster', units: ['postgresql.service'] },
   { name: 'mariadb-server', proof: 'mariadbd', units: ['mariadb.service'] },
   { name: 'python3', proof: 'python3', units: [] },
+  { name: 'testssl.sh', proof: 'testssl', units: [] },
   { name: 'openssl', proof: 'openssl', units: [] },
   { name: 'haproxy', proof: 'haproxy', units: ['haproxy.service'] },
   { name: 'prometheus', proof: 'promtool', units: ['prometheus.service'] },

@@ -118,7 +118,8 @@ export class NodeConnection extends ConnectionState implements Connection {
   }
 
   onSecure(socket: TLSSocket): void {
-    if (this.#deaf) return;
+    // A renegotiation that was refused makes node:tls say it again.
+    if (this.#deaf || this.#phase !== 'handshake') return;
     this.#phase = 'secure';
     this.tls = sessionOf(socket, this.#tls!);
     if (this.#paused) socket.pause();

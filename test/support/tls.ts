@@ -74,7 +74,7 @@ export function selfSigned(dir: string, name: string, names: string, ca: boolean
     '-subj',
     `/CN=${name}`,
     '-days',
-    '2',
+    '100',
     ...extensions,
   );
   return read(dir, name);

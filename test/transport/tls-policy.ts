@@ -97,6 +97,7 @@ export function tlsPolicyCases(transport: Transport, certificates: TestCertifica
       const { output } = await run('openssl', args, 'R\n', /\+OK secured/);
       assert.match(output, /RENEGOTIATING\n.*no renegotiation/s);
       assert.doesNotMatch(output, /RENEGOTIATING\n.*verify return/s);
+      assert.equal(stage.servers[0]!.count('secured'), 1);
     });
   });
 }
