@@ -39,7 +39,7 @@ export const SPOOL_GROUP = MAIL_GROUP;
  *   client's address, and the proxy's is everybody's: one user's wrong passwords would delay all the others.
  * - `mail_max_userip_connections = 0`: the limit by user and address would count one user's sessions from
  *   anywhere as sessions from one place.
- * - `auth_failure_delay`: the proxy delays failures itself; the mailstore's delay would come on top.
+ * - `auth_failure_delay`: the proxy delays failures itself; the mailstore's delay counts as part of that.
  * - `disable_plaintext_auth = no` where the way between them needs no TLS. (A proxy on Dovecot's own host counts
  *   as secure anyhow.)
  * - `auth_master_user_separator = *` and a passdb with `master = yes`: for `user*master` and for SASL PLAIN with
