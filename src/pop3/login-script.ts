@@ -16,10 +16,13 @@ const COMMAND_LIMIT = 255;
 
 const AUTH_PLAIN = lineOf('AUTH PLAIN');
 
-/** The lines that log in, the last of them with the password; null where a name or password cannot be said in POP3. */
-export function loginSteps(login: UpstreamCredentials): LoginStep[] | null {
+/**
+ * The lines that log in, the last of them with the password; null where a name or password cannot be said in POP3.
+ * @param asksFirst no line is the first and the last: something is answered before the password is out
+ */
+export function loginSteps(login: UpstreamCredentials, asksFirst = false): LoginStep[] | null {
   if (login.password === '' || !fitsInLine(login.password)) return null;
-  return login.kind === 'userpass' ? userPass(login.user, login.password) : plain(login);
+  return login.kind === 'userpass' ? userPass(login.user, login.password) : plain(login, asksFirst);
 }
 
 function userPass(name: string, password: string): LoginStep[] | null {
@@ -34,13 +37,13 @@ function userPass(name: string, password: string): LoginStep[] | null {
 }
 
 /** RFC 5034 §4: the response goes with AUTH where the line has room for it, else after the challenge. */
-function plain(login: { authzid: string; authcid: string; password: string }): LoginStep[] | null {
+function plain(login: UpstreamCredentials & { kind: 'plain' }, asksFirst: boolean): LoginStep[] | null {
   const { authzid, authcid, password } = login;
   if (authcid === '' || !fitsInLine(authcid) || !fitsInLine(authzid)) return null;
   const response = Buffer.from(`${authzid}\0${authcid}\0${password}`, 'latin1').toString('base64');
   if (response.length > RESPONSE_LIMIT) return null;
   const whole = lineOf(`AUTH PLAIN ${response}`);
-  if (whole.length <= COMMAND_LIMIT) return [{ stage: 'login', octets: whole }];
+  if (!asksFirst && whole.length <= COMMAND_LIMIT) return [{ stage: 'login', octets: whole }];
   return [
     { stage: 'challenge', octets: AUTH_PLAIN },
     { stage: 'login', octets: lineOf(response) },

@@ -14,6 +14,8 @@ export type UpstreamPlan = {
   client?: ClientNotice;
   /** The mailstore takes PIPELINING (RFC 2449 §6.8): all lines of the login go at once. */
   pipelining?: boolean;
+  /** The connection may be dead: the password waits until something has been answered on it. Line by line, then. */
+  doubted?: boolean;
 };
 
 /** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
@@ -37,14 +39,15 @@ export class UpstreamLogin implements UpstreamMachine {
 
   /** @param greeting of a connection that was opened ahead; it goes on from there */
   constructor(plan: UpstreamPlan, greeting = new UpstreamGreeting(plan.tls)) {
-    const steps = loginSteps(plan.login);
+    const doubted = plan.doubted === true;
+    const steps = loginSteps(plan.login, doubted);
     this.#unspeakable = steps === null;
     this.#unsent = steps ?? [];
     this.#client = plan.client;
     this.#greeting = greeting;
     this.#lines = greeting.lines;
     // RFC 5034 §4: what follows AUTH answers a challenge, and waits for it.
-    this.#pipelining = plan.pipelining === true && this.#unsent[0]?.stage !== 'challenge';
+    this.#pipelining = plan.pipelining === true && !doubted && this.#unsent[0]?.stage !== 'challenge';
   }
 
   get stage(): UpstreamStage {

@@ -42,8 +42,8 @@ export type UpstreamServices = DialogueServices & {
 };
 
 /**
- * On a spare all lines of a login go at once only while it is so young. An older one may be dead without a sign, and
- * whether it is tells the reply to USER, before the password is out: a round trip, where there is time for it.
+ * A spare that is so young is alive. An older one may be dead without a sign: whether it is tells the first reply on it,
+ * for which the password waits. A round trip, where few logins are there to take it.
  */
 const YOUNG_MS = 5000;
 /** How long an older spare may take to answer; a mailstore that is well looks nothing up for it. */
@@ -104,16 +104,14 @@ export class UpstreamOpening {
 
   #takeOver(spare: Spare): void {
     this.#spare = spare;
-    const pipelining = this.#plan.pipelining === true && spare.age < YOUNG_MS;
-    this.#machine = new UpstreamLogin({ ...this.#plan, pipelining }, spare.greeting);
+    this.#machine = new UpstreamLogin({ ...this.#plan, doubted: spare.age >= YOUNG_MS }, spare.greeting);
     this.#dialogue = this.#talk();
     const patience = Math.min(SPARE_MS, this.#patience.greetingMs / 2);
     this.#dialogue.takeOver(spare.connection, performance.now() + patience);
   }
 
   /** A spare was dead, or said no to a line that told it no secret: what a fresh connection says is what counts. */
-  #tryAfresh(dead: Spare): void {
-    this.#services.spares.stale(this.#upstream, dead);
+  #tryAfresh(): void {
     this.#spare = null;
     this.#machine = new UpstreamLogin(this.#plan);
     this.#dialogue = this.#talk();
@@ -140,9 +138,12 @@ export class UpstreamOpening {
   }
 
   #failed(failure: OpenFailure, detail: string): void {
+    const dead = this.#spare;
+    const mayGoOn = dead !== null && !this.#machine.loginSent && failure !== 'cannot-express';
     if (mayBeAway(failure)) this.#services.capabilities.lost(this.#upstream);
-    const mayGoOn = !this.#machine.loginSent && failure !== 'cannot-express';
-    if (this.#spare !== null && mayGoOn) this.#tryAfresh(this.#spare);
+    // Another login is not to find out the same.
+    if (dead !== null && (mayGoOn || mayBeAway(failure))) this.#services.spares.stale(this.#upstream, dead);
+    if (mayGoOn) this.#tryAfresh();
     else this.#done({ ok: false, failure, detail, ...this.#facts() });
   }
 

@@ -102,3 +102,27 @@ describe('a pipelined login', () => {
     assert.deepEqual(converse(atOnce(PLAIN), GREETING, '+OK\r\n'), [AUTH, 'done +OK\r\n', 'rest ']);
   });
 });
+
+describe('a login on a connection that may be dead', () => {
+  const doubting = (plan: UpstreamPlan): UpstreamPlan => ({ ...plan, doubted: true });
+
+  it('says no password before something has been answered', () => {
+    const response = AUTH.slice('> AUTH PLAIN '.length);
+    assert.deepEqual(converse(doubting(LOGIN), GREETING, '+OK\r\n'), [
+      '> USER johnacme\r\n',
+      '> PASS  p w \r\n',
+    ]);
+    assert.deepEqual(converse(doubting(PLAIN), GREETING, '+ \r\n', '+OK\r\n'), [
+      '> AUTH PLAIN\r\n',
+      `> ${response}`,
+      'done +OK\r\n',
+      'rest ',
+    ]);
+    for (const plan of [LOGIN, PLAIN, TOLD]) {
+      const machine = new UpstreamLogin(doubting(plan));
+      machine.receive(latin1(TRUSTING));
+      machine.next();
+      assert.equal(machine.loginSent, false);
+    }
+  });
+});

@@ -301,8 +301,43 @@ describe('a spare that is dead when a login takes it', () => {
       await client.line();
       assert.equal(await logIn(client), TEMP);
       assert.equal(used(parts).length, 1);
-      assert.equal(await spares(parts.proxy, 'stale'), 0);
+      assert.equal(await spares(parts.proxy, 'stale'), 1);
     });
+  });
+
+  test('keeps the password of AUTH PLAIN to itself, too', async () => {
+    const script: Script = async (connection) => {
+      if (connection.number > 1) return serves(connection);
+      connection.send('+OK ready\r\n');
+      await connection.line();
+      connection.reset();
+    };
+    const login = { mode: 'plain', user: 'proxy', password: 'm' } as const;
+    await between(script, { login, upstream: keeps(1), spareAge: 6_000 }, async (client, parts) => {
+      await untilReady(parts.proxy, 1);
+      await client.line();
+      assert.equal(await logIn(client), '+OK');
+      const said = parts.mailstore.connections.map(({ received }) => received).filter((each) => each !== '');
+      const response = Buffer.from('johnacme\0proxy\0m').toString('base64');
+      assert.deepEqual(said, ['AUTH PLAIN\r\n', `AUTH PLAIN ${response}\r\n`]);
+    });
+  });
+});
+
+test('a refused login tells nothing of the other spares', async () => {
+  const refuses: Script = async (connection) => {
+    connection.send('+OK ready\r\n');
+    while ((await connection.line())?.startsWith('USER')) connection.send('+OK\r\n');
+    connection.send('-ERR no\r\n');
+    connection.end();
+  };
+  await between(refuses, { upstream: keeps(2), spareAge: 6_000 }, async (client, parts) => {
+    await untilReady(parts.proxy, 2);
+    await client.line();
+    assert.match(await logIn(client), /^-ERR \[SYS\/PERM\]/);
+    await untilReady(parts.proxy, 2);
+    assert.equal(parts.mailstore.connections.length, 3);
+    assert.equal(await spares(parts.proxy, 'stale'), 0);
   });
 });
 
@@ -323,6 +358,7 @@ describe('PIPELINING on a spare', () => {
         used(parts).map(({ segments }) => segments),
         [[LOGIN]],
       );
+      assert.equal(await spares(parts.proxy, 'stale'), 1, 'the next login does not find out the same');
     });
   });
 
