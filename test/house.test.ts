@@ -43,7 +43,7 @@ describe('the house', () => {
       [...sources.keys()].filter((path) => path.includes('/')).map((path) => path.split('/')[0]!),
     );
     assert.deepEqual([...folders].sort(), [...rooms.keys()].sort());
-    assert.deepEqual(pureRooms, ['pop3', 'tables/teapop']);
+    assert.deepEqual(pureRooms, ['pool', 'pop3', 'tables/teapop']);
   });
 
   test('has no import against the order of its rooms', () => {

@@ -1,5 +1,6 @@
 import type { Considered, Explanation, RowExplained, Verdict } from '../auth/explain.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
+import type { ServerConfig } from '../config/upstream.ts';
 import { printableOctets } from '../ops/printable.ts';
 import type { Agreement } from '../tables/inspect/agreement.ts';
 import type { Examination } from './lookup.ts';
@@ -9,7 +10,7 @@ import { ago, columns, shownName, shownTime } from './text.ts';
 
 /** A login's decision for people: what an operator reads at night. */
 export function lookupText(examination: Examination): string {
-  const { question, views, agreement, verdict, upstream, dividers } = examination;
+  const { question, views, agreement, verdict, upstream, server, dividers } = examination;
   const [first] = views;
   const login = 'explanation' in first! ? first.explanation.login : null;
   const address = question.localAddress === '' ? 'any address' : question.localAddress;
@@ -23,7 +24,7 @@ export function lookupText(examination: Examination): string {
   });
   const outcome = [
     ...(agreement === null ? [] : [agreementText(agreement)]),
-    ...(upstream === null ? [] : [upstreamText(upstream, verdict)]),
+    ...(upstream === null ? [] : [upstreamText(upstream, server, verdict)]),
     outcomeText(views, question.password),
   ];
   return [head, ...parts, `${outcome.join('\n')}\n`].join('\n');
@@ -165,8 +166,13 @@ function agreementText({ differences, complete, moved }: Agreement): string {
   return `The files and Redis agree${lines}; passwords could not be compared without the fingerprint key`;
 }
 
-function upstreamText({ name, host, port, tls, login }: UpstreamConfig, verdict: Verdict | null): string {
-  const where = `Mailstore ${name}, ${host} port ${port}, ${tls === 'off' ? 'in plain' : tls}`;
+function upstreamText(
+  upstream: UpstreamConfig,
+  server: ServerConfig | null,
+  verdict: Verdict | null,
+): string {
+  const { name, tls, login } = upstream;
+  const where = `Mailstore ${name}, ${serverText(upstream, server)}, ${tls === 'off' ? 'in plain' : tls}`;
   const { localUser, upstreamChecks } = sentTo(verdict);
   const user = localUser === null ? 'the local user' : shownName(localUser);
   if (upstreamChecks || login.mode === 'passthrough')
@@ -174,6 +180,17 @@ function upstreamText({ name, host, port, tls, login }: UpstreamConfig, verdict:
   if (login.mode === 'master') return `${where}: as ${user}${login.separator}${login.user}, the master user`;
   if (login.mode === 'plain') return `${where}: as ${user}, authorized by ${login.user}`;
   return `${where}: as ${user} with the password that is the same for all`;
+}
+
+function serverText({ servers }: UpstreamConfig, server: ServerConfig | null): string {
+  if (server === null) return `one of ${servers.length} servers`;
+  const place = `${server.host} port ${server.port}`;
+  return servers.length === 1 ? place : `${place} of ${servers.length} servers`;
+}
+
+/** Null where no row of the user's makes a name. */
+export function localUserOf(verdict: Verdict | null): string | null {
+  return sentTo(verdict).localUser;
 }
 
 function sentTo(verdict: Verdict | null): { localUser: string | null; upstreamChecks: boolean } {

@@ -2,12 +2,13 @@ import { isIP } from 'node:net';
 import type { Question, Verdict } from '../auth/explain.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config, UpstreamConfig } from '../config/schema.ts';
-import { configuredUpstream } from '../server/upstreams.ts';
+import type { ServerConfig } from '../config/upstream.ts';
+import { configuredUpstream, usualServer } from '../server/upstreams.ts';
 import { CONFIG_OPTION, readWords } from './arguments.ts';
 import { readConfig } from './config.ts';
 import { type CommandIo, EXIT } from './io.ts';
 import { lookupJson } from './lookup-json.ts';
-import { lookupText } from './lookup-text.ts';
+import { localUserOf, lookupText } from './lookup-text.ts';
 import { lookAt, type SourceName, type Views } from './lookup-views.ts';
 import { octetsOf } from './text.ts';
 
@@ -54,6 +55,8 @@ export type Examination = Views & {
   verdict: Verdict | null;
   /** Null where nobody is sent to one. */
   upstream: UpstreamConfig | null;
+  /** The one of its servers that the login meets; null where that is not known. */
+  server: ServerConfig | null;
 };
 
 /** The command `lookup`. */
@@ -113,7 +116,10 @@ async function examine(
   const isLetIn = verdict?.result === 'accepted' || verdict?.result === 'found';
   const domain = explanation?.entry?.domain;
   const upstream = isLetIn && domain !== undefined ? configuredUpstream(config, domain) : null;
-  return { ...views, question, dividers: config.tables.dividers, verdict, upstream };
+  const localUser = localUserOf(verdict);
+  const only = upstream?.servers.length === 1 ? upstream.servers[0]! : null;
+  const server = upstream === null || localUser === null ? only : usualServer(upstream, localUser);
+  return { ...views, question, dividers: config.tables.dividers, verdict, upstream, server };
 }
 
 function statusOf({ verdict, agreement }: Examination): number {

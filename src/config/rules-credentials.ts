@@ -1,5 +1,6 @@
 import { doubtful, wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
+import { serverPath } from './rules-upstreams.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 import { isLoopback } from './units.ts';
 
@@ -11,7 +12,6 @@ export function credentialRules(config: Config): Finding[] {
 function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
   const path: Path = ['upstreams', index];
   const findings = upstream.login.mode === 'passthrough' ? [] : sourceRules(upstream.login, path, true);
-  const restsOn: Path[] = [[...path, 'host']];
   if (upstream.xclient && upstream.proxyProtocol !== 'off') {
     const hint =
       'keep one: behind a PROXY header the mailstore takes the client for the one that offers XCLIENT';
@@ -25,8 +25,10 @@ function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
       wrong([...path, 'preconnect'], 'not used with proxy_protocol', hint, [[...path, 'proxy_protocol']]),
     );
   }
-  if (upstream.tls === 'off' && !isLoopback(upstream.host)) {
+  const far = upstream.servers.findIndex(({ host }) => !isLoopback(host));
+  if (upstream.tls === 'off' && far >= 0) {
     const hint = 'write tls: starttls or implicit, unless the network between is your own';
+    const restsOn = [serverPath(upstream, index, far, 'host')];
     findings.push(doubtful([...path, 'tls'], 'passwords and mail go to this host in plain', hint, restsOn));
   }
   if (upstream.tls !== 'off' && !upstream.verify) {

@@ -13,7 +13,6 @@ export function listenerRules(config: Config): Finding[] {
     ...config.listeners.flatMap(plaintextRules),
     ...config.listeners.flatMap(clientCertificateRules),
     ...config.listeners.flatMap(balancerRules),
-    ...loops(config),
   ];
 }
 
@@ -90,24 +89,4 @@ function balancerRules({ proxyProtocol }: ListenerConfig, index: number): Findin
   if (widest < 0) return [];
   const path: Path = ['listeners', index, 'proxy_protocol', 'from', widest];
   return [doubtful(path, 'anybody may say whose a connection is', "list the load balancers' own networks")];
-}
-
-/** An upstream that is one of the listeners would open sessions to itself until nothing is left. */
-function loops({ listeners, upstreams }: Config): Finding[] {
-  return upstreams.flatMap(({ host, port }, index) => {
-    const at = listeners.findIndex((listener) => listener.port === port && reaches(host, listener.address));
-    if (at < 0) return [];
-    const message = `the proxy would be its own upstream: listeners[${at}] listens there`;
-    const hint = 'give the mailstore another port or address, or the listener';
-    const places = ['port', 'address'].map((key): Path => ['listeners', at, key]);
-    const own = ['host', 'tls'].map((key): Path => ['upstreams', index, key]);
-    return [wrong(['upstreams', index, 'port'], message, hint, [...places, ...own])];
-  });
-}
-
-function reaches(host: string, address: string): boolean {
-  if (host === address) return true;
-  if (!isLoopback(host)) return false;
-  if (host === '::1') return address === '::';
-  return isWildcard(address) || (host.toLowerCase() === 'localhost' && isLoopback(address));
 }

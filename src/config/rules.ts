@@ -1,4 +1,4 @@
-import { doubled, wrong } from './finding.ts';
+import { wrong } from './finding.ts';
 import type { Finding, Path } from './problem.ts';
 import { credentialRules } from './rules-credentials.ts';
 import { listenerRules } from './rules-listeners.ts';
@@ -6,6 +6,7 @@ import { masterRules } from './rules-masters.ts';
 import { mechanismRules } from './rules-mechanisms.ts';
 import { argon2Rules, cacheRules } from './rules-passwords.ts';
 import { redisRules } from './rules-redis.ts';
+import { upstreamRules } from './rules-upstreams.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
 
@@ -13,7 +14,7 @@ import { nearest } from './suggestions.ts';
 export function crossChecks(config: Config): Finding[] {
   return [
     ...listenerRules(config),
-    ...upstreamNames(config),
+    ...upstreamRules(config),
     ...domainRules(config),
     ...mechanismRules(config),
     ...masterRules(config),
@@ -23,11 +24,6 @@ export function crossChecks(config: Config): Finding[] {
     ...argon2Rules(config),
     ...cacheRules(config),
   ];
-}
-
-function upstreamNames({ upstreams }: Config): Finding[] {
-  const names = upstreams.map((upstream) => upstream.name);
-  return doubled(names, 'upstreams');
 }
 
 function domainRules({ tables, upstreams }: Config): Finding[] {

@@ -31,7 +31,8 @@ export type SessionRecord = {
   mechanism: LoginMechanism | null;
   /** Octet string; null before a login was accepted. */
   localUser: string | null;
-  upstream: (Endpoint & { name: string }) | null;
+  /** The server that the last login was at; null where none was asked. */
+  upstream: (Endpoint & { name: string; server: string }) | null;
   tls: { version: string; cipher: string; certificate: LoggedCertificate | null } | null;
   /** How the last login came out, and why; 'none' where there was none. */
   result: LoginResult | 'none';
@@ -174,7 +175,12 @@ function shown(record: SessionRecord): object {
     authzid: record.authzid === null ? null : printableOctets(record.authzid),
     mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_MECHANISMS),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
-    upstream: upstream && { name: upstream.name, address: upstream.address, port: upstream.port },
+    upstream: upstream && {
+      name: upstream.name,
+      server: upstream.server,
+      address: upstream.address,
+      port: upstream.port,
+    },
     tls: tls && { version: tls.version, cipher: tls.cipher, certificate: shownCertificate(tls.certificate) },
     result: record.result,
     reason: record.reason,

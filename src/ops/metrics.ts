@@ -15,13 +15,9 @@ import {
   LOGIN_RESULTS,
   type LoginReason,
   type LoginResult,
-  NOTICE_RESULTS,
-  type NoticeResult,
   REFUSAL_REASONS,
   type RefusalReason,
   TLS_VERSIONS,
-  UPSTREAM_FAILURES,
-  type UpstreamFailure,
 } from './outcome.ts';
 import { PHASES, type Phase } from './phase.ts';
 import { runtime } from './process.ts';
@@ -30,12 +26,19 @@ import { Registry } from './registry.ts';
 import { type SpareMetrics, spareMetrics } from './spare-metrics.ts';
 import { type NearState, registerNearness } from './table-metrics.ts';
 import { combinations } from './tally.ts';
+import {
+  type ServerMetrics,
+  type ServerName,
+  serverMetrics,
+  type UpstreamMetrics,
+  upstreamMetrics,
+} from './upstream-metrics.ts';
 
 /**
  * What the proxy counts. Every call is cheap enough for each session, `octets` for each read of a socket.
  * Durations are in SECONDS. A label value outside of the known lists is counted as 'other'.
  */
-export interface Metrics extends SessionMetrics, UpstreamMetrics, SpareMetrics {
+export interface Metrics extends SessionMetrics, UpstreamMetrics, ServerMetrics, SpareMetrics {
   eventLoopLag(seconds: number): void;
   /** The exposition, for `GET /metrics`. */
   text(): Promise<string>;
@@ -62,14 +65,6 @@ export interface SessionMetrics {
   sessionEnded(reason: EndReason): void;
 }
 
-export interface UpstreamMetrics {
-  upstreamConnect(upstream: string, seconds: number): void;
-  upstreamLogin(upstream: string, seconds: number): void;
-  upstreamFailed(upstream: string, reason: UpstreamFailure): void;
-  /** Only where the mailstore is set to be told. */
-  upstreamTold(upstream: string, result: NoticeResult): void;
-}
-
 /** What is asked for when the metrics are read. null: not known, or not in use, and then not shown. */
 export type States = {
   tables(): { ageSeconds: number | null; domains: number | null; users: number | null; usable: boolean };
@@ -83,9 +78,10 @@ export type States = {
 };
 
 export type MetricsOptions = {
-  /** Names from the config: the bounds of the labels `listener` and `upstream`. */
+  /** Names from the config: the bounds of the labels `listener`, `upstream` and `server`. */
   listeners: readonly string[];
   upstreams: readonly string[];
+  servers: readonly ServerName[];
   /** The proxy's own. */
   version: string;
   states: States;
@@ -98,9 +94,6 @@ const LOOKUP_BUCKETS = [
 
 /** From a DES crypt(3) to an Argon2id behind a long queue; close around the usual 20 to 150 ms. */
 const VERIFY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-/** From a neighbour on the same host to the default deadline of 20 s. */
-const UPSTREAM_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
 /** A turn of the loop should take less than a millisecond; a second is an outage. */
 const LAG_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -129,6 +122,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ...sessions,
     ...upstreams,
     ...spareMetrics(registry, options.upstreams),
+    ...serverMetrics(registry, options.servers),
     eventLoopLag,
     contentType: registry.contentType,
     async text() {
@@ -236,39 +230,6 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
 
 /** The label `version` of a handshake that came to nothing. */
 const NO_VERSION = 'none';
-
-function upstreamMetrics(registry: Registry, upstreams: readonly string[]): UpstreamMetrics {
-  const failures = registry.counter(
-    'teapop_proxy_upstream_failures_total',
-    'Upstream sessions that failed before the hand-over, by cause.',
-    ['upstream', 'reason'],
-    combinations(upstreams, UPSTREAM_FAILURES),
-  );
-  const notices = registry.counter(
-    'teapop_proxy_upstream_xclient_total',
-    'Logins of which the mailstore was to be told the client by XCLIENT, by result.',
-    ['upstream', 'result'],
-    combinations(upstreams, NOTICE_RESULTS),
-  );
-  return {
-    upstreamConnect: registry.histograms(
-      'teapop_proxy_upstream_connect_seconds',
-      'Time until the TCP connection to the mailstore stood.',
-      UPSTREAM_BUCKETS,
-      'upstream',
-      upstreams,
-    ),
-    upstreamLogin: registry.histograms(
-      'teapop_proxy_upstream_login_seconds',
-      "Time from the connection to the mailstore's answer to the login, TLS included.",
-      UPSTREAM_BUCKETS,
-      'upstream',
-      upstreams,
-    ),
-    upstreamFailed: (upstream, reason) => failures.add(1, upstream, reason),
-    upstreamTold: (upstream, result) => notices.add(1, upstream, result),
-  };
-}
 
 function registerStates(registry: Registry, { tables, redisUp, logLinesDropped }: States): void {
   const ask = (name: string, help: string, value: () => number | null) =>

@@ -36,6 +36,11 @@ export const LOGIN_REASONS = {
     // The proxy had accepted the password, the mailstore said -ERR to the login all the same.
     'upstream-refused',
     'upstream-closed',
+    // Known to be down: nobody was asked.
+    'upstream-down',
+    'upstream-loop',
+    // The table names a server that the upstream does not have.
+    'unknown-server',
     'client-gone',
     'shutdown',
   ],
@@ -107,8 +112,15 @@ export const UPSTREAM_FAILURES = [
   'protocol',
   'login-refused',
   'closed',
+  'down',
+  'loop',
+  'unknown-server',
 ] as const;
 export type UpstreamFailure = (typeof UPSTREAM_FAILURES)[number];
+
+/** How a check of a server came out. */
+export const CHECK_RESULTS = ['ok', 'failed'] as const;
+export type CheckResult = (typeof CHECK_RESULTS)[number];
 
 /** What came of telling a mailstore by XCLIENT whose a login is. */
 export const NOTICE_RESULTS = ['taken', 'not-offered', 'refused'] as const;

@@ -6,6 +6,8 @@ export type UpstreamFailure =
   /** -ERR instead of a greeting. */
   | 'greeting-refused'
   | 'greeting-invalid'
+  /** It is the proxy's own: the connection has led back to it. */
+  | 'own-greeting'
   | 'reply-too-long'
   | 'reply-invalid'
   | 'stls-refused'
@@ -52,6 +54,7 @@ export function outcomeOf(failure: UpstreamFailure, checker: Checker): RefusedOu
       return unavailable('LOGIN-DELAY');
     case 'sys-perm':
     case 'stls-refused':
+    case 'own-greeting':
       return unavailable('SYS/PERM');
     case 'sys-temp':
     case 'greeting-refused':

@@ -20,11 +20,14 @@ export class UpstreamGreeting implements UpstreamMachine {
   /** For the machine that goes on when it is ready. Nothing is unread in it then. */
   readonly lines = new UpstreamLines();
   readonly #startTls: boolean;
+  readonly #own: string;
   #greeted = false;
   #failed = false;
   #pending: UpstreamEffect | null = null;
 
-  constructor(tls: UpstreamTls) {
+  /** @param own a word of the proxy's own greeting, by which a connection that leads back to it is known; '' for none */
+  constructor(tls: UpstreamTls, own = '') {
+    this.#own = own;
     this.#startTls = tls === 'starttls';
     this.stage = tls === 'implicit' ? 'handshake' : 'greeting';
   }
@@ -74,6 +77,7 @@ export class UpstreamGreeting implements UpstreamMachine {
 
   #greet(line: string): UpstreamEffect {
     if (this.lines.unread > 0) return this.#fail('octets-after-greeting');
+    if (this.#own !== '' && line.includes(this.#own)) return this.#fail('own-greeting');
     this.#greeted = true;
     this.offersXclient = offersXclient(line);
     if (!this.#startTls) return this.#ready();

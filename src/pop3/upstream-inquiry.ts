@@ -24,8 +24,9 @@ export class UpstreamInquiry implements UpstreamMachine {
   #farewell = false;
   #failed = false;
 
-  constructor(tls: UpstreamTls) {
-    this.#greeting = new UpstreamGreeting(tls);
+  /** @param own see UpstreamGreeting */
+  constructor(tls: UpstreamTls, own?: string) {
+    this.#greeting = new UpstreamGreeting(tls, own);
   }
 
   get stage(): UpstreamStage {

@@ -16,6 +16,8 @@ export type UpstreamPlan = {
   pipelining?: boolean;
   /** The connection may be dead: the password waits until something has been answered on it. Line by line, then. */
   doubted?: boolean;
+  /** See UpstreamGreeting. */
+  own?: string;
 };
 
 /** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
@@ -38,7 +40,7 @@ export class UpstreamLogin implements UpstreamMachine {
   #failed = false;
 
   /** @param greeting of a connection that was opened ahead; it goes on from there */
-  constructor(plan: UpstreamPlan, greeting = new UpstreamGreeting(plan.tls)) {
+  constructor(plan: UpstreamPlan, greeting = new UpstreamGreeting(plan.tls, plan.own)) {
     const doubted = plan.doubted === true;
     const steps = loginSteps(plan.login, doubted);
     this.#unspeakable = steps === null;

@@ -1,22 +1,22 @@
 import { commonCapabilities } from '../pop3/upstream-capability.ts';
 import { CapabilityWatch, type WatchServices } from './capability-watch.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 /** What the mailstores announce: asked at the start, and again when one of them is back. */
 export class KnownCapabilities {
-  readonly #watches: ReadonlyMap<Upstream, CapabilityWatch>;
+  readonly #watches: ReadonlyMap<UpstreamServer, CapabilityWatch>;
   #common: readonly string[] = commonCapabilities([]);
   /** Watches that have not been heard of, and whom to tell when there is none. */
-  readonly #unheard: Set<Upstream>;
+  readonly #unheard: Set<UpstreamServer>;
   readonly #all = Promise.withResolvers<void>();
 
   /** @param retryMs from a failed question to the next one; it doubles */
-  constructor(upstreams: readonly Upstream[], services: WatchServices, retryMs?: number) {
-    this.#unheard = new Set(upstreams);
+  constructor(servers: readonly UpstreamServer[], services: WatchServices, retryMs?: number) {
+    this.#unheard = new Set(servers);
     this.#watches = new Map(
-      upstreams.map((upstream) => [
-        upstream,
-        new CapabilityWatch(upstream, services, () => this.#heardOf(upstream), retryMs),
+      servers.map((server) => [
+        server,
+        new CapabilityWatch(server, services, () => this.#heardOf(server), retryMs),
       ]),
     );
   }
@@ -27,9 +27,10 @@ export class KnownCapabilities {
   }
 
   /** Whether a mailstore takes the lines of a login at once, as far as is known. */
-  pipelines(upstream: Upstream): boolean {
-    if (upstream.pipelining !== 'auto') return upstream.pipelining === 'on';
-    return this.#watches.get(upstream)?.pipelining === true;
+  pipelines(server: UpstreamServer): boolean {
+    const { pipelining } = server.upstream;
+    if (pipelining !== 'auto') return pipelining === 'on';
+    return this.#watches.get(server)?.pipelining === true;
   }
 
   /** Asks each of them now. @returns when each has answered, or failed to, at least once */
@@ -39,21 +40,21 @@ export class KnownCapabilities {
   }
 
   /** A connection to it failed: it is asked again, until it answers. */
-  lost(upstream: Upstream): void {
-    this.#watches.get(upstream)?.lost();
+  lost(server: UpstreamServer): void {
+    this.#watches.get(server)?.lost();
   }
 
   /** It may have restarted: it is asked again, and believed meanwhile. */
-  askAgain(upstream: Upstream): void {
-    this.#watches.get(upstream)?.askAgain();
+  askAgain(server: UpstreamServer): void {
+    this.#watches.get(server)?.askAgain();
   }
 
   close(): void {
     for (const watch of this.#watches.values()) watch.close();
   }
 
-  #heardOf(upstream: Upstream): void {
-    this.#unheard.delete(upstream);
+  #heardOf(server: UpstreamServer): void {
+    this.#unheard.delete(server);
     if (this.#unheard.size === 0) this.#all.resolve();
     // One that has never answered serves nobody yet, and takes nothing from the others.
     const answers = [...this.#watches.values()]

@@ -4,17 +4,17 @@ import { Backoff } from './backoff.ts';
 import { Deadline } from './deadlines.ts';
 import type { DialogueServices, OpenFailure } from './dialogue.ts';
 import { Inquiry } from './inquiry.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 export type WatchServices = DialogueServices & { log: Log };
 
-/** What one mailstore announces: asked when it is told to, and after a failure until it has answered. */
+/** What one server of a mailstore announces: asked when it is told to, and after a failure until it has answered. */
 export class CapabilityWatch {
   /** Undefined until it has answered; null where it has no CAPA. Kept while it is away. */
   lines: readonly string[] | null | undefined = undefined;
   /** Believed until a connection to it fails: who comes back may be another. */
   pipelining = false;
-  readonly #upstream: Upstream;
+  readonly #server: UpstreamServer;
   readonly #services: WatchServices;
   readonly #heard: () => void;
   readonly #backoff: Backoff;
@@ -26,8 +26,8 @@ export class CapabilityWatch {
   #silent = false;
 
   /** @param heard called after each answer and each failure to get one */
-  constructor(upstream: Upstream, services: WatchServices, heard: () => void, retryMs?: number) {
-    this.#upstream = upstream;
+  constructor(server: UpstreamServer, services: WatchServices, heard: () => void, retryMs?: number) {
+    this.#server = server;
     this.#services = services;
     this.#heard = heard;
     this.#backoff = new Backoff(retryMs);
@@ -38,7 +38,7 @@ export class CapabilityWatch {
     this.#services.wheel.clear(this.#retry);
     if (this.#inquiry?.asking) return;
     this.#inquiry?.cancel();
-    this.#inquiry = new Inquiry(this.#upstream, this.#services, {
+    this.#inquiry = new Inquiry(this.#server, this.#services, {
       answered: (lines) => this.#answered(lines),
       failed: (failure, detail) => this.#failed(failure, detail),
     });
@@ -69,7 +69,8 @@ export class CapabilityWatch {
     this.lines = lines;
     this.pipelining = takesPipelining(lines);
     this.#services.log.event('info', 'capabilities-known', {
-      upstream: this.#upstream.name,
+      upstream: this.#server.upstream.name,
+      server: this.#server.name,
       // Of what it has said, no more than the words that are known here.
       capabilities: lines === null ? null : commonCapabilities([lines]).join(', '),
     });
@@ -78,8 +79,9 @@ export class CapabilityWatch {
 
   #failed(failure: OpenFailure, detail: string): void {
     if (!this.#silent) {
-      const { name } = this.#upstream;
-      this.#services.log.event('warn', 'capabilities-unknown', { upstream: name, failure, detail });
+      const { upstream, name: server } = this.#server;
+      const why = { failure, detail };
+      this.#services.log.event('warn', 'capabilities-unknown', { upstream: upstream.name, server, ...why });
     }
     this.#silent = true;
     this.lost();

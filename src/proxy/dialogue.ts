@@ -3,7 +3,7 @@ import type { UpstreamFailure } from '../pop3/upstream-failure.ts';
 import type { Connection, ConnectionHandler, Transport, TransportError } from '../transport/transport.ts';
 import { Deadline, type DeadlineWheel } from './deadlines.ts';
 import type { Resolver } from './resolver.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 /** Why a mailstore was not talked to as it was meant: before the protocol began, or in it. */
 export type OpenFailure = ConnectFailure | UpstreamFailure;
@@ -31,13 +31,13 @@ export type DialogueEvents = {
   failed(failure: OpenFailure, detail: string): void;
 };
 
-/** A connection to one mailstore, and a machine that talks on it, under one deadline. */
+/** A connection to one server of a mailstore, and a machine that talks on it, under one deadline. */
 export class Dialogue {
   /** Whom it talks to, or tried last. */
   address: string | null = null;
   /** By performance.now(); 0 until the TCP connection stands. */
   connectedAt = 0;
-  readonly #upstream: Upstream;
+  readonly #server: UpstreamServer;
   readonly #machine: UpstreamMachine;
   readonly #services: DialogueServices;
   readonly #events: DialogueEvents;
@@ -54,12 +54,12 @@ export class Dialogue {
   #over = false;
 
   constructor(
-    upstream: Upstream,
+    server: UpstreamServer,
     machine: UpstreamMachine,
     services: DialogueServices,
     events: DialogueEvents,
   ) {
-    this.#upstream = upstream;
+    this.#server = server;
     this.#machine = machine;
     this.#services = services;
     this.#events = events;
@@ -77,9 +77,9 @@ export class Dialogue {
     this.#pump();
     if (this.#over) return;
     try {
-      this.#addresses = await this.#services.resolver.resolve(this.#upstream.host);
+      this.#addresses = await this.#services.resolver.resolve(this.#server.host);
     } catch (error) {
-      this.#fail('not-resolved', `${this.#upstream.host}: ${(error as Error).message}`);
+      this.#fail('not-resolved', `${this.#server.host}: ${(error as Error).message}`);
       return;
     }
     if (!this.#over) this.#connect();
@@ -126,14 +126,14 @@ export class Dialogue {
   #connect(): void {
     this.address = this.#addresses[this.#next++] ?? null;
     if (this.address === null) {
-      this.#fail('not-resolved', `${this.#upstream.host} has no address`);
+      this.#fail('not-resolved', `${this.#server.host} has no address`);
       return;
     }
     const left = this.#until - performance.now();
     this.#services.wheel.set(this.#deadline, left / (this.#addresses.length - this.#next + 1));
     this.#connection = this.#services.transport.connect({
       address: this.address,
-      port: this.#upstream.port,
+      port: this.#server.port,
       handler: DIALOGUE_HANDLER,
       context: this,
     });
@@ -143,7 +143,7 @@ export class Dialogue {
     this.connectedAt = performance.now();
     this.expect(this.#until);
     if (this.#header !== null) connection.write(this.#header);
-    if (this.#upstream.tls === 'implicit') connection.startTls(this.#upstream.clientTls!);
+    if (this.#server.upstream.tls === 'implicit') connection.startTls(this.#server.clientTls!);
   }
 
   secured(): void {
@@ -201,7 +201,7 @@ export class Dialogue {
           this.#events.sent?.();
           break;
         case 'startTls':
-          this.#connection!.startTls(this.#upstream.clientTls!);
+          this.#connection!.startTls(this.#server.clientTls!);
           break;
         case 'fail':
           this.#fail(effect.failure, `at stage ${this.#machine.stage}${this.#loss}`);

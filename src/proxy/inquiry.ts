@@ -1,7 +1,7 @@
 import { UpstreamInquiry } from '../pop3/upstream-inquiry.ts';
 import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts';
 import { ownHeader } from './proxy-header-writer.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 export type InquiryEvents = {
   /** Its capability lines; null where it has no CAPA. */
@@ -9,14 +9,15 @@ export type InquiryEvents = {
   failed(failure: OpenFailure, detail: string): void;
 };
 
-/** Asks one mailstore for its capabilities, on a connection of its own. Calls one of its events once. */
+/** Asks one server of a mailstore for its capabilities, on a connection of its own. Calls one of its events once. */
 export class Inquiry {
   /** It has neither answered nor failed to. Afterwards the connection stands until the mailstore has closed it. */
   asking = true;
   readonly #dialogue: Dialogue;
 
-  constructor(upstream: Upstream, services: DialogueServices, events: InquiryEvents) {
-    this.#dialogue = new Dialogue(upstream, new UpstreamInquiry(upstream.tls), services, {
+  constructor(server: UpstreamServer, services: DialogueServices, events: InquiryEvents) {
+    const { tls, own, proxyProtocol, timeoutMs } = server.upstream;
+    this.#dialogue = new Dialogue(server, new UpstreamInquiry(tls, own), services, {
       reached: (end) => {
         if (end.do !== 'answered') return;
         this.asking = false;
@@ -28,8 +29,8 @@ export class Inquiry {
         events.failed(failure, detail);
       },
     });
-    const header = upstream.proxyProtocol === null ? null : ownHeader(upstream.proxyProtocol);
-    this.#dialogue.connect(header, performance.now() + upstream.timeoutMs);
+    const header = proxyProtocol === null ? null : ownHeader(proxyProtocol);
+    this.#dialogue.connect(header, performance.now() + timeoutMs);
   }
 
   cancel(): void {

@@ -1,9 +1,8 @@
 import type { Account, Timings } from '../auth/authenticator.ts';
 import type { Credentials } from '../pop3/credentials.ts';
 import type { NoticeResult } from '../pop3/xclient.ts';
-import type { OpenFailure } from './dialogue.ts';
 import type { OpenTimes } from './opening.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream, UpstreamServer } from './upstream.ts';
 
 /** What is known of a login while it runs and after; read by the session's report. No password outlives the login in it. */
 export type LoginFacts = {
@@ -14,12 +13,15 @@ export type LoginFacts = {
   timings: Timings;
   account: Account | null;
   upstream: Upstream | null;
-  opened: (OpenTimes & { address: string | null; failure: OpenFailure | null; notice: NoticeResult }) | null;
+  /** That was asked last. */
+  server: UpstreamServer | null;
+  opened: (OpenTimes & { address: string | null; failed: boolean; notice: NoticeResult }) | null;
 };
 
 type Stated = Pick<Credentials, 'user' | 'authzid' | 'mechanism'>;
 
 export function newFacts({ user, authzid, mechanism }: Stated): LoginFacts {
   const timings = { lookup: 0, verify: 0 };
-  return { user, authzid, mechanism, timings, account: null, upstream: null, opened: null };
+  const whom = { account: null, upstream: null, server: null, opened: null };
+  return { user, authzid, mechanism, timings, ...whom };
 }

@@ -3,27 +3,23 @@ import type { Log } from '../ops/log.ts';
 import type { LoginReason } from '../ops/outcome.ts';
 import type { Credentials } from '../pop3/credentials.ts';
 import type { LoginOutcome } from '../pop3/effect.ts';
-import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
 import { Deadline } from './deadlines.ts';
-import type { OpenFailure } from './dialogue.ts';
 import { type LoginFacts, newFacts } from './login-facts.ts';
-import { type OpenResult, UpstreamOpening, type UpstreamServices } from './opening.ts';
+import { PoolOpening, type PoolOpeningServices, type PoolResult } from './pool-opening.ts';
 import { writeHeader } from './proxy-header-writer.ts';
 import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
-import type { Seldom } from './seldom.ts';
 import type { SessionClient } from './session-report.ts';
-import { couldNameMaster, loginPlan, type Upstream } from './upstream.ts';
+import { couldNameMaster, loginPlan } from './upstream.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
 
-export type LoginServices = UpstreamServices & {
+export type LoginServices = PoolOpeningServices & {
   authenticator: Authenticator;
   /** The mailstore of a domain (ASCII lower case). */
-  upstreamOf(domain: string): Upstream;
+  upstreamOf(domain: string): UpstreamPool;
   /** From the start of a login to the answer that refuses it, in milliseconds; one for all causes. */
   failureDelayMs: number;
   log: Log;
-  /** When a mailstore was last said not to take XCLIENT. */
-  untold: Seldom;
 };
 
 /** How a login came out: what the client is told, what is counted, and the upstream session where there is one. */
@@ -58,7 +54,7 @@ export class Login {
   /** The answer that waits for its time. */
   #late: Pick<LoginEnd, 'outcome' | 'reason'> = { outcome: { result: 'rejected' }, reason: 'none' };
   #account: Account | null = null;
-  #opening: UpstreamOpening | null = null;
+  #opening: PoolOpening | null = null;
   readonly #abort = new AbortController();
 
   constructor(services: LoginServices, credentials: Credentials, client: SessionClient, events: LoginEvents) {
@@ -79,7 +75,9 @@ export class Login {
   cancel(): void {
     this.#abort.abort();
     this.#services.wheel.clear(this.#delay);
-    this.#opening?.cancel();
+    if (this.#opening === null) return;
+    this.#opening.cancel();
+    this.facts.server = this.#opening.server;
   }
 
   async #decide(): Promise<void> {
@@ -117,13 +115,15 @@ export class Login {
   }
 
   #open(account: Account): void {
-    const upstream = this.#services.upstreamOf(account.domain);
-    if (couldNameMaster(upstream, account.localUser)) {
-      if (account.upstreamChecks) this.#reject('unknown-user');
+    const pool = this.#services.upstreamOf(account.domain);
+    const { upstream } = pool;
+    const { localUser: user, upstreamChecks } = account;
+    if (couldNameMaster(upstream, user)) {
+      if (upstreamChecks) this.#reject('unknown-user');
       else this.#refuse(NO_NAME, 'no-local-user');
       return;
     }
-    const plan = loginPlan(upstream, account.localUser, this.#passwordOf(account), account.upstreamChecks);
+    const plan = loginPlan(upstream, user, this.#passwordOf(account), upstreamChecks);
     if (plan === null) {
       this.#refuse({ result: 'unavailable', code: 'SYS/PERM' }, 'password-needed');
       return;
@@ -135,9 +135,8 @@ export class Login {
     if (upstream.xclient) plan.client = { ...remote, session };
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
-    const patience = { allMs: upstream.timeoutMs, greetingMs: upstream.timeoutMs };
-    this.#opening = new UpstreamOpening(upstream, plan, header, patience, this.#services, (result) =>
-      this.#opened(result, account.upstreamChecks),
+    this.#opening = new PoolOpening({ pool, user, named: null, plan, header }, this.#services, (result) =>
+      this.#opened(result, upstreamChecks),
     );
   }
 
@@ -146,46 +145,30 @@ export class Login {
     return vouched || !('password' in this.#credentials) ? null : this.#credentials.password;
   }
 
-  #opened(result: OpenResult, upstreamChecks: boolean): void {
-    const { address, connectMs, loginMs, notice } = result;
-    this.facts.opened = { address, connectMs, loginMs, notice, failure: result.ok ? null : result.failure };
-    if (notice === 'not-offered' || notice === 'refused') this.#warnUntold(notice);
+  #opened(result: PoolResult, upstreamChecks: boolean): void {
+    const { servers } = this.#services;
+    if (result.server !== null) {
+      const { server, address, connectMs, loginMs, notice, ok } = result;
+      this.facts.server = server;
+      this.facts.opened = { address, connectMs, loginMs, notice, failed: !ok };
+      if (notice === 'not-offered' || notice === 'refused') servers.untold(server, address, notice);
+    }
     if (result.ok) {
       const { connection, reply, rest } = result;
       this.#finish({ result: 'accepted', reply }, 'none', { connection, rest });
       return;
     }
     const { outcome, reason } = outcomeOfOpening(result.failure, upstreamChecks);
-    if (outcome.result !== 'rejected') this.#warn(result.failure, result);
+    // A wrong password that the mailstore was asked to check is no failure of the mailstore's.
+    if (outcome.result !== 'rejected') this.#tell(result);
     this.#refuse(outcome, reason);
   }
 
   /** The site's fault, not the user's: the operator is told in full, the client only that it is so. */
-  #warn(failure: OpenFailure, result: { detail: string; address: string | null }): void {
-    const { name, host, port } = this.facts.upstream!;
-    const { detail, address } = result;
-    this.#services.log.event('warn', 'upstream-failed', {
-      upstream: name,
-      address: address ?? host,
-      port,
-      failure,
-      detail,
-    });
-  }
-
-  /** Its log and its limits by address go wrong, no login does: said now and then is enough. */
-  #warnUntold(result: NoticeResult): void {
-    const { name, port } = this.facts.upstream!;
-    const unlogged = this.#services.untold.happened(name, this.#services.wheel.now);
-    if (unlogged === null) return;
-    const { address } = this.facts.opened!;
-    this.#services.log.event('warn', 'xclient-not-taken', {
-      upstream: name,
-      address,
-      port,
-      result,
-      unlogged,
-    });
+  #tell(failed: PoolResult & { ok: false }): void {
+    const { servers } = this.#services;
+    if (failed.server !== null) servers.failed(failed.server, failed);
+    else servers.unrouted(this.facts.upstream!, failed.failure);
   }
 
   #reject(reason: LoginReason): void {

@@ -7,7 +7,7 @@ import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts
 import { mayBeAway } from './reasons.ts';
 import type { Spare } from './spare-set.ts';
 import type { Spares } from './spares.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 export type OpenResult = OpenTimes & {
   address: string | null;
@@ -51,7 +51,7 @@ const SPARE_MS = 2000;
 
 /** Opens one logged-in session at a server of a mailstore. `done` is called once, unless cancelled first. */
 export class UpstreamOpening {
-  readonly #upstream: Upstream;
+  readonly #server: UpstreamServer;
   readonly #plan: UpstreamPlan;
   readonly #header: Uint8Array | null;
   readonly #patience: OpenPatience;
@@ -66,15 +66,15 @@ export class UpstreamOpening {
 
   /** @param header what goes before all else, TLS included; null for nothing */
   constructor(
-    upstream: Upstream,
+    server: UpstreamServer,
     plan: UpstreamPlan,
     header: Uint8Array | null,
     patience: OpenPatience,
     services: UpstreamServices,
     done: (result: OpenResult) => void,
   ) {
-    this.#upstream = upstream;
-    this.#plan = { ...plan, pipelining: services.capabilities.pipelines(upstream) };
+    this.#server = server;
+    this.#plan = { ...plan, pipelining: services.capabilities.pipelines(server) };
     this.#header = header;
     this.#patience = patience;
     this.#services = services;
@@ -93,7 +93,7 @@ export class UpstreamOpening {
 
   #start(): void {
     if (this.#over) return;
-    const spare = this.#services.spares.take(this.#upstream);
+    const spare = this.#services.spares.take(this.#server);
     if (spare === null) this.#connect();
     else this.#takeOver(spare);
   }
@@ -119,7 +119,7 @@ export class UpstreamOpening {
   }
 
   #talk(): Dialogue {
-    return new Dialogue(this.#upstream, this.#machine, this.#services, {
+    return new Dialogue(this.#server, this.#machine, this.#services, {
       sent: () => this.#sent(),
       reached: (end) => this.#reached(end),
       failed: (failure, detail) => this.#failed(failure, detail),
@@ -140,9 +140,9 @@ export class UpstreamOpening {
   #failed(failure: OpenFailure, detail: string): void {
     const dead = this.#spare;
     const mayGoOn = dead !== null && !this.#machine.loginSent && failure !== 'cannot-express';
-    if (mayBeAway(failure)) this.#services.capabilities.lost(this.#upstream);
+    if (mayBeAway(failure)) this.#services.capabilities.lost(this.#server);
     // Another login is not to find out the same.
-    if (dead !== null && (mayGoOn || mayBeAway(failure))) this.#services.spares.stale(this.#upstream, dead);
+    if (dead !== null && (mayGoOn || mayBeAway(failure))) this.#services.spares.stale(this.#server, dead);
     if (mayGoOn) this.#tryAfresh();
     else this.#done({ ok: false, failure, detail, ...this.#facts() });
   }

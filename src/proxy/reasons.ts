@@ -1,8 +1,9 @@
 import type { UnavailableReason } from '../auth/authenticator.ts';
 import type { UpstreamFailure as CountedFailure, EndReason, LoginReason } from '../ops/outcome.ts';
 import type { CloseReason } from '../pop3/effect.ts';
-import { outcomeOf, type RefusedOutcome } from '../pop3/upstream-failure.ts';
+import { outcomeOf, type RefusedOutcome, type UpstreamFailure } from '../pop3/upstream-failure.ts';
 import type { ConnectFailure, OpenFailure } from './dialogue.ts';
+import type { LoginFailure, RouteFailure } from './pool-opening.ts';
 import type { RelayEnd } from './relay.ts';
 
 /** From each room's own words to what the client hears and what is counted: one exhaustive switch each. */
@@ -51,17 +52,19 @@ export function outcomeOfDecision(reason: UnavailableReason): RefusedOutcome {
 
 /** What a session that could not be opened means for the login. */
 export function outcomeOfOpening(
-  failure: OpenFailure,
+  failure: LoginFailure,
   upstreamChecks: boolean,
 ): { outcome: RefusedOutcome; reason: LoginReason } {
-  if (isConnectFailure(failure)) {
-    return { outcome: { result: 'unavailable', code: 'SYS/TEMP' }, reason: reasonOf(failure) };
+  if (!isUpstreamFailure(failure)) {
+    // A name that no server has, and no try will find.
+    const code = failure === 'unknown-server' ? 'SYS/PERM' : 'SYS/TEMP';
+    return { outcome: { result: 'unavailable', code }, reason: reasonOf(failure) };
   }
   const outcome = outcomeOf(failure, upstreamChecks ? 'upstream' : 'proxy');
   return { outcome, reason: outcome.result === 'rejected' ? 'refused-by-upstream' : reasonOf(failure) };
 }
 
-function reasonOf(failure: OpenFailure): LoginReason {
+function reasonOf(failure: LoginFailure): LoginReason {
   const counted = countedFailure(failure);
   switch (counted) {
     case 'unresolved':
@@ -79,11 +82,17 @@ function reasonOf(failure: OpenFailure): LoginReason {
       return 'upstream-refused';
     case 'closed':
       return 'upstream-closed';
+    case 'down':
+      return 'upstream-down';
+    case 'loop':
+      return 'upstream-loop';
+    case 'unknown-server':
+      return 'unknown-server';
   }
 }
 
 /** The fewer words of the metric; the log has the failure itself. */
-export function countedFailure(failure: OpenFailure): CountedFailure {
+export function countedFailure(failure: LoginFailure): CountedFailure {
   switch (failure) {
     case 'not-resolved':
       return 'unresolved';
@@ -119,6 +128,13 @@ export function countedFailure(failure: OpenFailure): CountedFailure {
       return 'login-refused';
     case 'closed':
       return 'closed';
+    case 'server-down':
+      return 'down';
+    case 'own-greeting':
+    case 'nested-login':
+      return 'loop';
+    case 'unknown-server':
+      return 'unknown-server';
   }
 }
 
@@ -128,7 +144,41 @@ export function mayBeAway(failure: OpenFailure): boolean {
   return failure !== 'cannot-express' && countedFailure(failure) !== 'login-refused';
 }
 
-const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {
+/** Whether another server may do better. One that answers to the login, if only with -ERR, has none of it. */
+export function isServersFault(failure: OpenFailure): boolean {
+  switch (failure) {
+    case 'user-refused':
+    case 'login-refused':
+    case 'login-auth-refused':
+    case 'in-use':
+    case 'login-delay':
+    case 'sys-temp':
+    case 'sys-perm':
+    case 'cannot-express':
+      return false;
+    case 'not-resolved':
+    case 'connect-refused':
+    case 'connect-failed':
+    case 'connect-timeout':
+    case 'login-timeout':
+    case 'tls-failed':
+    case 'certificate-invalid':
+    case 'stls-refused':
+    case 'octets-before-tls':
+    case 'greeting-refused':
+    case 'greeting-invalid':
+    case 'own-greeting':
+    case 'reply-too-long':
+    case 'reply-invalid':
+    case 'octets-after-greeting':
+    case 'octets-out-of-turn':
+    case 'unexpected-continuation':
+    case 'closed':
+      return true;
+  }
+}
+
+const NOT_POP3: Readonly<Record<ConnectFailure | RouteFailure, true>> = {
   'not-resolved': true,
   'connect-refused': true,
   'connect-failed': true,
@@ -136,8 +186,11 @@ const CONNECT_FAILURES: Readonly<Record<ConnectFailure, true>> = {
   'tls-failed': true,
   'certificate-invalid': true,
   'login-timeout': true,
+  'server-down': true,
+  'unknown-server': true,
+  'nested-login': true,
 };
 
-function isConnectFailure(failure: OpenFailure): failure is ConnectFailure {
-  return Object.hasOwn(CONNECT_FAILURES, failure);
+function isUpstreamFailure(failure: LoginFailure): failure is UpstreamFailure {
+  return !Object.hasOwn(NOT_POP3, failure);
 }

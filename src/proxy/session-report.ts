@@ -7,7 +7,6 @@ import type { Connection, Ends, TlsSession } from '../transport/transport.ts';
 import type { Introduced } from './introduction.ts';
 import type { LoginEnd } from './login.ts';
 import type { LoginFacts } from './login-facts.ts';
-import { countedFailure } from './reasons.ts';
 
 /** Whose a session is: both ends as the client sees them, and the session's name in the log. */
 export type SessionClient = Ends & { session: string };
@@ -122,6 +121,10 @@ export class SessionReport {
     const { octetsOut, octetsIn } = this.#connection;
     this.transferred(octetsOut - this.#counted.toClient, octetsIn - this.#counted.toUpstream);
     this.enter('closed');
+    if (this.#result === 'accepted') {
+      const { upstream, name } = this.#facts!.server!;
+      this.#metrics.serverSessions(upstream.name, name, -1);
+    }
     this.#metrics.connectionClosed(this.#listener);
     if (this.#balancers && this.#facts === null && this.end !== 'internal') {
       this.#metrics.healthCheck(this.#listener);
@@ -131,16 +134,15 @@ export class SessionReport {
     this.#log.session(this.#record(attempts, command));
   }
 
-  #countLogin({ timings, upstream, opened }: LoginFacts, result: LoginResult): void {
+  #countLogin({ timings, upstream, server, opened }: LoginFacts, result: LoginResult): void {
     this.#metrics.lookup(timings.lookup / 1000);
     if (timings.verify > 0) this.#metrics.verify(timings.verify / 1000);
     if (upstream === null || opened === null) return;
-    if (opened.notice !== 'none') this.#metrics.upstreamTold(upstream.name, opened.notice);
-    if (opened.connectMs !== null) this.#metrics.upstreamConnect(upstream.name, opened.connectMs / 1000);
-    if (opened.failure === null) this.#metrics.upstreamLogin(upstream.name, opened.loginMs / 1000);
-    // A wrong password that the mailstore was asked to check is no failure of the mailstore's.
-    else if (result !== 'rejected')
-      this.#metrics.upstreamFailed(upstream.name, countedFailure(opened.failure));
+    const { name } = upstream;
+    if (opened.notice !== 'none') this.#metrics.upstreamTold(name, opened.notice);
+    if (opened.connectMs !== null) this.#metrics.upstreamConnect(name, opened.connectMs / 1000);
+    if (!opened.failed) this.#metrics.upstreamLogin(name, opened.loginMs / 1000);
+    if (result === 'accepted') this.#metrics.serverSessions(name, server!.name, 1);
   }
 
   #record(attempts: number, command: CommandName | null): SessionRecord {
@@ -148,6 +150,7 @@ export class SessionReport {
     const { remote, local } = this.client;
     const facts = this.#facts;
     const opened = facts?.opened ?? null;
+    const server = facts?.server ?? null;
     return {
       id: this.#id,
       listener: this.#listener,
@@ -158,13 +161,12 @@ export class SessionReport {
       authzid: facts?.authzid || null,
       mechanism: facts?.mechanism ?? null,
       localUser: facts?.account?.localUser ?? null,
-      upstream: facts?.upstream
-        ? {
-            name: facts.upstream.name,
-            address: opened?.address ?? facts.upstream.host,
-            port: facts.upstream.port,
-          }
-        : null,
+      upstream: server && {
+        name: server.upstream.name,
+        server: server.name,
+        address: opened?.address ?? server.host,
+        port: server.port,
+      },
       tls: this.#tls && { ...this.#tls, certificate: loggedCertificate(this.#tls) },
       result: this.#result,
       reason: this.#reason,
@@ -176,7 +178,7 @@ export class SessionReport {
         lookup: facts?.timings.lookup ?? null,
         verify: facts?.timings.verify ?? null,
         upstreamConnect: opened?.connectMs ?? null,
-        upstreamLogin: opened?.failure === null ? opened.loginMs : null,
+        upstreamLogin: opened?.failed === false ? opened.loginMs : null,
       },
       octets: { toClient: connection.octetsOut, toUpstream: connection.octetsIn },
     };

@@ -7,7 +7,7 @@ import { Deadline } from './deadlines.ts';
 import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts';
 import { takeLeave } from './farewell.ts';
 import type { Seldom } from './seldom.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
 /** A connection opened ahead: greeted, TLS standing, and nothing said on it about anybody. */
 export type Spare = {
@@ -24,7 +24,7 @@ export type SpareServices = DialogueServices & {
   /** When spares of a mailstore were last said to fail. */
   failing: Seldom;
   /** A spare was closed by the mailstore: it may have restarted. */
-  lost(upstream: Upstream): void;
+  lost(server: UpstreamServer): void;
 };
 
 /** One that is being opened, or ready. */
@@ -35,9 +35,10 @@ class Slot {
   /** By performance.now(); null until it is ready. */
   readyAt: number | null = null;
 
-  constructor(upstream: Upstream, services: DialogueServices, events: SlotEvents) {
-    this.greeting = new UpstreamGreeting(upstream.tls);
-    this.dialogue = new Dialogue(upstream, this.greeting, services, {
+  constructor(server: UpstreamServer, services: DialogueServices, events: SlotEvents) {
+    const { tls, own } = server.upstream;
+    this.greeting = new UpstreamGreeting(tls, own);
+    this.dialogue = new Dialogue(server, this.greeting, services, {
       reached: () => events.ready(this),
       failed: (failure, detail) => events.failed(this, failure, detail),
     });
@@ -55,9 +56,9 @@ type SlotEvents = {
   aged(slot: Slot): void;
 };
 
-/** The connections opened ahead to one mailstore: as many as it is set to have, being opened or ready. */
+/** The connections opened ahead to one server of a mailstore: as many as it is set to have, being opened or ready. */
 export class SpareSet {
-  readonly #upstream: Upstream;
+  readonly #server: UpstreamServer;
   readonly #services: SpareServices;
   readonly #backoff: Backoff;
   readonly #retry = new Deadline(() => this.#fill());
@@ -69,8 +70,8 @@ export class SpareSet {
   #closed = false;
 
   /** @param retryMs from a failure to the next try; it doubles */
-  constructor(upstream: Upstream, services: SpareServices, retryMs?: number) {
-    this.#upstream = upstream;
+  constructor(server: UpstreamServer, services: SpareServices, retryMs?: number) {
+    this.#server = server;
     this.#services = services;
     this.#backoff = new Backoff(retryMs);
   }
@@ -82,7 +83,7 @@ export class SpareSet {
   /** The one opened last, which is the likeliest to be alive; another is opened in its place. */
   take(): Spare | null {
     const slot = this.#ready.pop();
-    this.#services.metrics.spare(this.#upstream.name, slot === undefined ? 'missed' : 'taken');
+    this.#services.metrics.spare(this.#server.upstream.name, slot === undefined ? 'missed' : 'taken');
     if (slot === undefined) return null;
     this.#left(slot);
     this.#backoff.reset();
@@ -94,7 +95,7 @@ export class SpareSet {
 
   /** One that was taken was dead: those that are as old are no better. */
   stale(readyAt: number): void {
-    this.#services.metrics.spare(this.#upstream.name, 'stale');
+    this.#services.metrics.spare(this.#server.upstream.name, 'stale');
     this.#doubted = true;
     this.#dismiss((slot) => slot.readyAt! <= readyAt);
     this.#fill();
@@ -116,7 +117,7 @@ export class SpareSet {
 
   #fill(): void {
     if (this.#closed || this.#retry.next !== null) return;
-    let room = this.#upstream.preconnect.count - this.#opening.size - this.#ready.length;
+    let room = this.#server.upstream.preconnect.count - this.#opening.size - this.#ready.length;
     if (this.#doubted) room = Math.min(room, 1 - this.#opening.size);
     for (; room > 0; room--) this.#openOne();
   }
@@ -127,13 +128,13 @@ export class SpareSet {
   }
 
   #openOne(): void {
-    const slot = new Slot(this.#upstream, this.#services, {
+    const slot = new Slot(this.#server, this.#services, {
       ready: (ready) => this.#isReady(ready),
       failed: (lost, failure, detail) => this.#failed(lost, failure, detail),
       aged: (old) => this.#aged(old),
     });
     this.#opening.add(slot);
-    slot.dialogue.connect(null, performance.now() + this.#upstream.timeoutMs);
+    slot.dialogue.connect(null, performance.now() + this.#server.upstream.timeoutMs);
   }
 
   #isReady(slot: Slot): void {
@@ -141,9 +142,9 @@ export class SpareSet {
     slot.readyAt = performance.now();
     this.#opening.delete(slot);
     this.#ready.push(slot);
-    this.#services.metrics.sparesReady(this.#upstream.name, 1);
+    this.#services.metrics.sparesReady(this.#server.upstream.name, 1);
     // Those opened together do not all leave together.
-    const ageMs = this.#upstream.preconnect.ageMs * (1 - Math.random() / 10);
+    const ageMs = this.#server.upstream.preconnect.ageMs * (1 - Math.random() / 10);
     this.#services.wheel.set(slot.aging, ageMs);
     this.#doubted = false;
     this.#fill();
@@ -154,19 +155,19 @@ export class SpareSet {
     const { readyAt, age } = slot;
     this.#opening.delete(slot);
     if (readyAt !== null) this.#left(slot);
-    this.#services.metrics.spare(this.#upstream.name, readyAt === null ? 'failed' : 'lost');
+    this.#services.metrics.spare(this.#server.upstream.name, readyAt === null ? 'failed' : 'lost');
     this.#say(
       failure,
       readyAt === null ? detail : `${detail}, ${Math.round(age / 1000)} s after its greeting`,
     );
-    if (readyAt !== null) this.#services.lost(this.#upstream);
+    if (readyAt !== null) this.#services.lost(this.#server);
     this.#doubted = true;
     this.#fillLater();
   }
 
   #aged(slot: Slot): void {
     this.#left(slot);
-    this.#services.metrics.spare(this.#upstream.name, 'aged');
+    this.#services.metrics.spare(this.#server.upstream.name, 'aged');
     this.#backoff.reset();
     takeLeave(slot.dialogue.release(), this.#services.wheel);
     this.#fill();
@@ -182,15 +183,17 @@ export class SpareSet {
   /** It is ready no longer. */
   #left(slot: Slot): void {
     this.#services.wheel.clear(slot.aging);
-    this.#services.metrics.sparesReady(this.#upstream.name, -1);
+    this.#services.metrics.sparesReady(this.#server.upstream.name, -1);
     const at = this.#ready.indexOf(slot);
     if (at >= 0) this.#ready.splice(at, 1);
   }
 
   #say(failure: OpenFailure, detail: string): void {
     const { failing, wheel, log } = this.#services;
-    const { name } = this.#upstream;
-    const unlogged = failing.happened(name, wheel.now);
-    if (unlogged !== null) log.event('warn', 'spare-failed', { upstream: name, failure, detail, unlogged });
+    const { upstream, name: server } = this.#server;
+    const unlogged = failing.happened(`${upstream.name} ${server}`, wheel.now);
+    if (unlogged === null) return;
+    const why = { failure, detail, unlogged };
+    log.event('warn', 'spare-failed', { upstream: upstream.name, server, ...why });
   }
 }

@@ -1,13 +1,13 @@
 import { type Spare, type SpareServices, SpareSet } from './spare-set.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamServer } from './upstream.ts';
 
-/** The connections opened ahead, of the mailstores that are set to have some. */
+/** The connections opened ahead, of the mailstores' servers that are set to have some. */
 export class Spares {
-  readonly #sets: ReadonlyMap<Upstream, SpareSet>;
+  readonly #sets: ReadonlyMap<UpstreamServer, SpareSet>;
 
-  constructor(upstreams: readonly Upstream[], services: SpareServices, retryMs?: number) {
-    const having = upstreams.filter(({ preconnect }) => preconnect.count > 0);
-    this.#sets = new Map(having.map((upstream) => [upstream, new SpareSet(upstream, services, retryMs)]));
+  constructor(servers: readonly UpstreamServer[], services: SpareServices, retryMs?: number) {
+    const having = servers.filter(({ upstream }) => upstream.preconnect.count > 0);
+    this.#sets = new Map(having.map((server) => [server, new SpareSet(server, services, retryMs)]));
   }
 
   open(): void {
@@ -15,13 +15,13 @@ export class Spares {
   }
 
   /** Null where none is ready, or the mailstore has none. */
-  take(upstream: Upstream): Spare | null {
-    return this.#sets.get(upstream)?.take() ?? null;
+  take(server: UpstreamServer): Spare | null {
+    return this.#sets.get(server)?.take() ?? null;
   }
 
   /** One that was taken did not answer, or only to refuse. */
-  stale(upstream: Upstream, { readyAt }: Spare): void {
-    this.#sets.get(upstream)?.stale(readyAt);
+  stale(server: UpstreamServer, { readyAt }: Spare): void {
+    this.#sets.get(server)?.stale(readyAt);
   }
 
   /** Opens all anew, for a reload. */

@@ -12,24 +12,37 @@ export type LoginMode =
   /** USER and PASS with one password for all. */
   | { mode: 'secret'; password: string };
 
-/** A mailstore as configured, its secrets and certificates in hand. */
+/** A mailstore as configured, its secrets in hand: what is the same at all of its servers. */
 export type Upstream = {
   name: string;
-  host: string;
-  port: number;
   tls: 'off' | 'starttls' | 'implicit';
-  clientTls: ClientTls | null;
   login: LoginMode;
+  /** A word of the proxy's own greeting: a server that greets with it is the proxy. */
+  own: string;
   /** The version of the PROXY header that every connection begins with, before TLS too; null for none. */
   proxyProtocol: 'v1' | 'v2' | null;
   /** Whether the mailstore is told of the client by XCLIENT, where it offers that. */
   xclient: boolean;
   /** Whether all lines of a login go at once; auto: where the mailstore announces that it takes them so. */
   pipelining: 'auto' | 'on' | 'off';
-  /** Connections opened ahead, and how old each may become before it is closed. */
+  /** Connections opened ahead to each server, and how old each may become before it is closed. */
   preconnect: { count: number; ageMs: number };
-  /** One deadline over resolving, connect, TLS, greeting and login. */
+  /** One deadline over resolving, connect, TLS, greeting and login, at however many servers. */
   timeoutMs: number;
+  /** For one server up to its greeting, where there is another one. */
+  connectTimeoutMs: number;
+};
+
+/** One of its servers. */
+export type UpstreamServer = {
+  upstream: Upstream;
+  /** Names it in the log and the metrics, and binds its users to it. */
+  name: string;
+  weight: number;
+  host: string;
+  port: number;
+  /** Null without TLS. */
+  clientTls: ClientTls | null;
 };
 
 /**
@@ -44,9 +57,10 @@ export function loginPlan(
   clientPassword: string | null,
   upstreamChecks: boolean,
 ): UpstreamPlan | null {
-  const { tls, login } = upstream;
+  const { tls, own, login } = upstream;
   const userpass = (user: string, password: string): UpstreamPlan => ({
     tls,
+    own,
     login: { kind: 'userpass', user, password },
   });
   if (upstreamChecks || login.mode === 'passthrough')
@@ -59,6 +73,7 @@ export function loginPlan(
     case 'plain':
       return {
         tls,
+        own,
         login: { kind: 'plain', authzid: localUser, authcid: login.user, password: login.password },
       };
   }

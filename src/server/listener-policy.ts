@@ -7,14 +7,18 @@ import type { ListenerPolicy } from '../proxy/listener.ts';
 import type { ListenerCertificates } from './certificates.ts';
 import { networkTest } from './networks.ts';
 
-/** @param known what all mailstores announce, as far as they have said; the same array until it changes */
+/**
+ * @param known what all mailstores announce, as far as they have said; the same array until it changes
+ * @param own a word for the greeting by which the proxy knows it again
+ */
 export function listenerPolicy(
   listener: ListenerConfig,
   config: Config,
   certificates: ListenerCertificates,
   known: () => readonly string[],
+  own: string,
 ): ListenerPolicy {
-  const announced = authorization(listener, config, known);
+  const announced = authorization(listener, config, known, own);
   return {
     name: listener.name,
     tls: listener.tls,
@@ -39,12 +43,13 @@ function authorization(
   listener: ListenerConfig,
   config: Config,
   known: () => readonly string[],
+  own: string,
 ): () => AuthorizationPolicy {
   const { capabilities } = listener;
   const lines = capabilities === 'auto' ? known : () => capabilities;
-  let policy = policyOf(listener, config, lines());
+  let policy = policyOf(listener, config, lines(), own);
   return () => {
-    if (policy.settings.capabilities !== lines()) policy = policyOf(listener, config, lines());
+    if (policy.settings.capabilities !== lines()) policy = policyOf(listener, config, lines(), own);
     return policy;
   };
 }
@@ -53,9 +58,10 @@ function policyOf(
   listener: ListenerConfig,
   { limits, tables }: Config,
   capabilities: readonly string[],
+  own: string,
 ): AuthorizationPolicy {
   return authorizationPolicy({
-    banner: 'POP3 ready',
+    banner: `POP3 ready ${own}`,
     capabilities,
     implementation: 'teapop-proxy',
     methods: methodsOf(listener, tables),

@@ -9,16 +9,26 @@ import { createMetrics, type Metrics } from '../ops/metrics.ts';
 import { KnownCapabilities } from '../proxy/capabilities.ts';
 import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
+import { PoolChecks } from '../proxy/pool-checks.ts';
 import { Resolver } from '../proxy/resolver.ts';
 import { Seldom } from '../proxy/seldom.ts';
+import { ServerReport } from '../proxy/server-report.ts';
 import { Spares } from '../proxy/spares.ts';
+import type { UpstreamPool } from '../proxy/upstream-pool.ts';
 import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
 import { createHashing, type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
 import { openTables, type Tables } from './tables.ts';
-import { askedUpstreams, loadUpstreams, upstreamRule } from './upstreams.ts';
+import {
+  askedServers,
+  awayUpstreams,
+  loadUpstreams,
+  serverNames,
+  serversOf,
+  upstreamRule,
+} from './upstreams.ts';
 
 export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
 
@@ -30,6 +40,9 @@ const FIRST_ANSWERS_MS = 1000;
 
 /** Of a challenge or nonce: nobody meets or guesses one of 2 ** 128. */
 const UNIQUE_OCTETS = 16;
+
+/** No other greeting in the world has the same. */
+const OWN_OCTETS = 6;
 
 /** Where a listener listens in fact: the port that the system chose where the config says 0. */
 export type Bound = { name: string; address: string; port: number };
@@ -48,6 +61,10 @@ export class Server {
   #tables: Tables | null = null;
   #capabilities: KnownCapabilities | null = null;
   #spares: Spares | null = null;
+  /** In every greeting: an upstream that says it is this proxy. */
+  readonly #own = randomBytes(OWN_OCTETS).toString('hex');
+  #pools: UpstreamPool[] = [];
+  #checks: PoolChecks[] = [];
   #sessions: SessionSet | null = null;
   #admin: Admin | null = null;
   #reloading: Promise<void> = Promise.resolve();
@@ -61,6 +78,7 @@ export class Server {
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
       upstreams: config.upstreams.map(({ name }) => name),
+      servers: serverNames(config),
       version: packageJson.version,
       states: {
         tables: () => this.#tableState(),
@@ -152,28 +170,37 @@ export class Server {
     await this.#certificates.load();
     if (config.tls.ticketSecretFile !== null && !transport.sharesTickets)
       log.event('warn', 'tickets-not-shared', { runtime: transport.name });
-    const upstreams = await loadUpstreams(config, transport, (name) => secrets.upstream(name));
     const reach = { transport, wheel: this.#wheel, resolver: new Resolver(), log };
-    const capabilities = new KnownCapabilities(askedUpstreams(config, upstreams), reach);
+    const servers = new ServerReport({ log, metrics: this.#metrics, wheel: this.#wheel });
+    this.#pools = await loadUpstreams(
+      config,
+      transport,
+      (name) => secrets.upstream(name),
+      servers,
+      this.#own,
+    );
+    const capabilities = new KnownCapabilities(askedServers(config, this.#pools), reach);
     this.#capabilities = capabilities;
-    const spares = new Spares(upstreams, {
+    const spares = new Spares(this.#pools.flatMap(serversOf), {
       ...reach,
       metrics: this.#metrics,
       failing: new Seldom(),
-      lost: (upstream) => capabilities.askAgain(upstream),
+      lost: (server) => capabilities.askAgain(server),
     });
     this.#spares = spares;
     const heard = capabilities.ask();
+    this.#checks = this.#pools.map((pool) => new PoolChecks(pool, { ...reach, servers }));
+    for (const checks of this.#checks) checks.start();
     this.#tables = await openTables(config, secrets, log);
     this.#sessions = new SessionSet({
       ...reach,
       capabilities,
       spares,
       authenticator: await openAuthenticator(config, this.#tables.store, this.#hashing, log),
-      upstreamOf: upstreamRule(config, upstreams),
+      upstreamOf: upstreamRule(config, this.#pools),
       failureDelayMs: config.limits.failureDelay,
       metrics: this.#metrics,
-      untold: new Seldom(),
+      servers,
       keepAlive: keepAliveOf(config),
       unique: () => randomBytes(UNIQUE_OCTETS).toString('hex'),
       limits: {
@@ -202,7 +229,7 @@ export class Server {
 
   async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
     const known = () => this.#capabilities!.common;
-    const policy = listenerPolicy(config, this.#options.config, this.#certificates, known);
+    const policy = listenerPolicy(config, this.#options.config, this.#certificates, known, this.#own);
     const keepAlive = keepAliveOf(this.#options.config);
     const { address, port } = config;
     const listener = await sessions
@@ -219,7 +246,7 @@ export class Server {
   #unready(): string[] {
     if (this.#state !== 'serving') return [this.#state];
     const status = this.#tables!.store.status();
-    return status.usable ? [] : [`tables: ${status.detail}`];
+    return [...(status.usable ? [] : [`tables: ${status.detail}`]), ...awayUpstreams(this.#pools)];
   }
 
   #tableState() {
@@ -242,6 +269,7 @@ export class Server {
     await this.#closeListeners();
     this.#capabilities?.close();
     this.#spares?.close();
+    for (const checks of this.#checks) checks.stop();
     await this.#tables?.store.close();
     await this.#admin?.close();
     this.#unwatch();

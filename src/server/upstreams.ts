@@ -1,21 +1,41 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, UpstreamConfig } from '../config/schema.ts';
-import type { LoginMode, Upstream } from '../proxy/upstream.ts';
+import type { ServerConfig } from '../config/upstream.ts';
+import { Pool } from '../pool/pool.ts';
+import type { LoginMode, Upstream, UpstreamServer } from '../proxy/upstream.ts';
+import { type PoolEvents, UpstreamPool } from '../proxy/upstream-pool.ts';
 import type { ClientTls, Transport } from '../transport/transport.ts';
 
 /** No mailstore in use needs less. */
 const MIN_TLS = 'TLSv1.2';
 
 /** @returns the mailstore of a domain: the one that the config names for it, else the first */
-export function upstreamRule(config: Config, upstreams: readonly Upstream[]): (domain: string) => Upstream {
-  const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]));
+export function upstreamRule(
+  config: Config,
+  pools: readonly UpstreamPool[],
+): (domain: string) => UpstreamPool {
+  const byName = new Map(pools.map((pool) => [pool.upstream.name, pool]));
   return (domain) => byName.get(configuredUpstream(config, domain).name)!;
 }
 
 /** Those whose capabilities matter: to what a listener announces, or to how a login is sent. */
-export function askedUpstreams({ listeners }: Config, upstreams: readonly Upstream[]): Upstream[] {
+export function askedServers({ listeners }: Config, pools: readonly UpstreamPool[]): UpstreamServer[] {
   const announced = listeners.some(({ capabilities }) => capabilities === 'auto');
-  return upstreams.filter(({ pipelining }) => announced || pipelining === 'auto');
+  return pools.filter(({ upstream }) => announced || upstream.pipelining === 'auto').flatMap(serversOf);
+}
+
+export function serversOf({ members }: UpstreamPool): UpstreamServer[] {
+  return members.map(({ server }) => server);
+}
+
+/**
+ * Why no login can be served by any mailstore; empty while one of them has a server that is up, for then others' users
+ * are served here. Checks must be there to notice that one is back: without them logins alone would, which nobody
+ * sends to a proxy that is not ready.
+ */
+export function awayUpstreams(pools: readonly UpstreamPool[]): string[] {
+  const away = pools.every(({ up, health }) => !up && health.checkMs !== null);
+  return away ? pools.map(({ upstream }) => `upstream ${upstream.name}: no server is up`) : [];
 }
 
 /** The same as the config has it, without secrets. */
@@ -24,35 +44,70 @@ export function configuredUpstream({ tables, upstreams }: Config, domain: string
   return upstreams.find(({ name }) => name === named) ?? upstreams[0]!;
 }
 
+/** The server that a local user meets while all are up, whose name decides alone. */
+export function usualServer({ servers }: UpstreamConfig, localUser: string): ServerConfig {
+  return new Pool(servers, ANY_HEALTH, 0).choose(localUser, [], 0)!.server;
+}
+
+const ANY_HEALTH = { fall: 1, retryMs: 0, mostRetryMs: 0, loginsTry: false };
+
+/** All servers of all upstreams, as the log and the metrics name them. */
+export function serverNames({ upstreams }: Config): { upstream: string; server: string }[] {
+  return upstreams.flatMap(({ name, servers }) =>
+    servers.map((server) => ({ upstream: name, server: server.name })),
+  );
+}
+
 /**
  * The mailstores of the config with their passwords and certificates in hand. Rejects with an Error that names the file.
  * @param password the password of an upstream's login, as an octet string; asked only of those that have one
+ * @param own a word of the proxy's own greeting
  */
 export function loadUpstreams(
   config: Config,
   transport: Transport,
   password: (upstream: string) => string,
-): Promise<Upstream[]> {
+  events: PoolEvents,
+  own: string,
+): Promise<UpstreamPool[]> {
   return Promise.all(
-    config.upstreams.map(async (upstream): Promise<Upstream> => {
-      const { name, host, port, tls, xclient, pipelining, timeout } = upstream;
-      const proxyProtocol = upstream.proxyProtocol === 'off' ? null : upstream.proxyProtocol;
-      const clientTls = tls === 'off' ? null : await clientContext(upstream, transport);
-      const login = loginMode(upstream, password);
-      const told = { proxyProtocol, xclient, pipelining };
-      const preconnect = { count: upstream.preconnect, ageMs: upstream.preconnectAge };
-      return { name, host, port, tls, clientTls, login, ...told, preconnect, timeoutMs: timeout };
+    config.upstreams.map(async (upstream) => {
+      const servers = await loadServers(upstream, transport, loadUpstream(upstream, password, own));
+      const { fall, retry: retryMs, maxRetry: mostRetryMs, check: checkMs } = upstream.health;
+      return new UpstreamPool(servers, { fall, retryMs, mostRetryMs, checkMs }, events);
     }),
   );
 }
 
-async function clientContext(upstream: UpstreamConfig, transport: Transport): Promise<ClientTls> {
-  return transport.clientTls({
-    ca: upstream.caFile === null ? null : await readFile(upstream.caFile, 'utf8'),
-    serverName: upstream.serverName ?? upstream.host,
-    verify: upstream.verify,
-    minVersion: MIN_TLS,
+function loadUpstream(
+  upstream: UpstreamConfig,
+  password: (upstream: string) => string,
+  own: string,
+): Upstream {
+  const { name, tls, xclient, pipelining, timeout: timeoutMs, connectTimeout: connectTimeoutMs } = upstream;
+  const proxyProtocol = upstream.proxyProtocol === 'off' ? null : upstream.proxyProtocol;
+  const login = loginMode(upstream, password);
+  const told = { proxyProtocol, xclient, pipelining };
+  const preconnect = { count: upstream.preconnect, ageMs: upstream.preconnectAge };
+  return { name, tls, login, own, ...told, preconnect, timeoutMs, connectTimeoutMs };
+}
+
+/** One at least: a config without is not taken. */
+async function loadServers(
+  config: UpstreamConfig,
+  transport: Transport,
+  upstream: Upstream,
+): Promise<[UpstreamServer, ...UpstreamServer[]]> {
+  const { tls, caFile, serverName, verify } = config;
+  const ca = tls === 'off' || caFile === null ? null : await readFile(caFile, 'utf8');
+  const clientTls = (host: string): ClientTls | null =>
+    tls === 'off'
+      ? null
+      : transport.clientTls({ ca, serverName: serverName ?? host, verify, minVersion: MIN_TLS });
+  const servers = config.servers.map(({ name, host, port, weight }): UpstreamServer => {
+    return { upstream, name, weight, host, port, clientTls: clientTls(host) };
   });
+  return servers as [UpstreamServer, ...UpstreamServer[]];
 }
 
 function loginMode({ name, login }: UpstreamConfig, password: (upstream: string) => string): LoginMode {

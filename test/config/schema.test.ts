@@ -94,17 +94,21 @@ const SECTIONS: Record<string, Values> = {
   proxy_protocol: { from: ['192.0.2.0/24'] },
   client_certificates: { ca_file: '/ca.pem' },
 };
+/** A mailstore of one server, and of a list of them, where the one is told by other settings. */
+const ONE: Values = { host: 'mail.example.com' };
+const SEVERAL: Values = { servers: [{ host: 'mail.example.com' }] };
 
 /** A config that gives each list an entry, with one setting changed, or left out where the value is undefined. */
 function configWith(path: Path, value: unknown): string {
   const servers = path.length > 2 ? SERVERS[String(path[1])] : undefined;
   const section = path.length > 3 ? SECTIONS[String(path[2])] : undefined;
   const settings = section === undefined ? {} : { [String(path[2])]: section };
+  const listed = path[0] === 'upstreams' && (path[2] === 'servers' || path[2] === 'host');
   const root: Values = {
     ...(servers === undefined ? {} : { redis: structuredClone(servers) }),
     listeners: [{ name: 'pop3', port: 110, ...structuredClone(settings) }],
     tls: { certificates: [{ certificate: '/mail.pem', key: '/mail.key' }] },
-    upstreams: [{ name: 'mailstore', host: 'mail.example.com' }],
+    upstreams: [{ name: 'mailstore', ...structuredClone(listed ? SEVERAL : ONE) }],
   };
   let holder = root;
   for (const [at, step] of path.slice(0, -1).entries()) {

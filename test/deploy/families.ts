@@ -9,6 +9,7 @@ export async function families(): Promise<Map<string, Family>> {
   const metrics = createMetrics({
     listeners: ['pop3', 'pop3s'],
     upstreams: ['mailstore'],
+    servers: [{ upstream: 'mailstore', server: 'm1' }],
     version: '0.0.0',
     states: {
       tables: () => ({ ageSeconds: 1, domains: 1, users: 1, usable: true }),

@@ -63,6 +63,7 @@ test('what the proxy exposes is without fault to Prometheus', async () => {
   const metrics = createMetrics({
     listeners: ['pop3'],
     upstreams: ['mailstore'],
+    servers: [{ upstream: 'mailstore', server: 'm1' }],
     version: '0.0.0',
     states: {
       tables: () => ({ ageSeconds: null, domains: 1, users: 1, usable: true }),

@@ -14,7 +14,7 @@ const RECORD: SessionRecord = {
   authzid: null,
   mechanism: 'USER',
   localUser: 'johnacme',
-  upstream: { name: 'mailstore', address: '198.51.100.9', port: 110 },
+  upstream: { name: 'mailstore', server: 'm1', address: '198.51.100.9', port: 110 },
   tls: {
     version: 'TLSv1.3',
     cipher: 'TLS_AES_128_GCM_SHA256',
@@ -55,7 +55,7 @@ test('a session is one line with every field in its place', async () => {
       authzid: null,
       mechanism: 'USER',
       local_user: 'johnacme',
-      upstream: { name: 'mailstore', address: '198.51.100.9', port: 110 },
+      upstream: { name: 'mailstore', server: 'm1', address: '198.51.100.9', port: 110 },
       tls: {
         version: 'TLSv1.3',
         cipher: 'TLS_AES_128_GCM_SHA256',

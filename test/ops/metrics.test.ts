@@ -16,6 +16,7 @@ function metrics(states: Partial<States> = {}) {
   return createMetrics({
     listeners: ['pop3', 'pop3s'],
     upstreams: ['mailstore', 'archive'],
+    servers: [{ upstream: 'mailstore', server: 'm1' }],
     version: '1.2.3',
     states: { ...STATES, ...states },
   });
@@ -167,7 +168,10 @@ test('nothing that comes in from outside becomes a label', async () => {
 });
 
 test("a configured name 'other' keeps one line", async () => {
-  const subject = createMetrics({ listeners: ['other'], upstreams: ['other'], version: '1', states: STATES });
+  const subject = createMetrics({
+    ...{ listeners: ['other'], upstreams: ['other'], servers: [] },
+    ...{ version: '1', states: STATES },
+  });
   subject.connectionOpened('other');
   subject.connectionOpened('unknown');
   const lines = (await subject.text()).match(/^teapop_proxy_connections\{.*$/gm);

@@ -6,6 +6,7 @@ import { outcomeOf, type UpstreamFailure } from '../../src/pop3/upstream-failure
 const TABLE: Record<UpstreamFailure, [string, string]> = {
   'greeting-refused': ['SYS/TEMP', 'SYS/TEMP'],
   'greeting-invalid': ['SYS/TEMP', 'SYS/TEMP'],
+  'own-greeting': ['SYS/PERM', 'SYS/PERM'],
   'reply-too-long': ['SYS/TEMP', 'SYS/TEMP'],
   'reply-invalid': ['SYS/TEMP', 'SYS/TEMP'],
   'stls-refused': ['SYS/PERM', 'SYS/PERM'],

@@ -5,8 +5,9 @@ import { createLog } from '../../src/ops/log.ts';
 import { KnownCapabilities } from '../../src/proxy/capabilities.ts';
 import { DeadlineWheel } from '../../src/proxy/deadlines.ts';
 import { Resolver } from '../../src/proxy/resolver.ts';
-import type { Upstream } from '../../src/proxy/upstream.ts';
+import type { Upstream, UpstreamServer } from '../../src/proxy/upstream.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
+import type { ClientTls } from '../../src/transport/transport.ts';
 import { between, logIn } from '../support/between.ts';
 import {
   type Script,
@@ -39,7 +40,7 @@ function tells(capabilities: readonly string[]): Script {
 
 type Watching = {
   known: KnownCapabilities;
-  upstreams: Upstream[];
+  upstreams: UpstreamServer[];
   events(name: string): Record<string, unknown>[];
 };
 
@@ -47,7 +48,7 @@ type Watching = {
 async function watch(
   stores: readonly ScriptedMailstore[],
   run: (watching: Watching) => Promise<void>,
-  settings: Partial<Upstream> = {},
+  settings: Settings = {},
 ): Promise<void> {
   const lines: string[] = [];
   const log = createLog({ level: 'debug', write: (text) => void lines.push(...text.trimEnd().split('\n')) });
@@ -66,21 +67,23 @@ async function watch(
   }
 }
 
-function upstreamAt(port: number, settings: Partial<Upstream>): Upstream {
-  return {
+type Settings = Partial<Upstream> & { clientTls?: ClientTls | null };
+
+function upstreamAt(port: number, { clientTls = null, ...settings }: Settings): UpstreamServer {
+  const upstream: Upstream = {
     name: 'mailstore',
-    host: '127.0.0.1',
-    port,
     tls: 'off',
-    clientTls: null,
     login: { mode: 'passthrough' },
+    own: '',
     proxyProtocol: null,
     xclient: false,
     pipelining: 'auto',
     preconnect: { count: 0, ageMs: 60_000 },
     timeoutMs: 400,
+    connectTimeoutMs: 400,
     ...settings,
   };
+  return { upstream, name: `${port}`, weight: 1, host: '127.0.0.1', port, clientTls };
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UPSTREAM_FAILURES } from '../../src/ops/outcome.ts';
-import type { OpenFailure } from '../../src/proxy/dialogue.ts';
+import type { LoginFailure } from '../../src/proxy/pool-opening.ts';
 import { FAILING } from '../support/failing-mailstores.ts';
 import {
   BEFORE,
@@ -15,13 +15,14 @@ import {
   reaching,
   runtime,
   TALKING,
+  UNASKED,
   UNSPEAKABLE,
 } from '../support/failures-page.ts';
 import { MISDEEDS, type Stage, servesAll } from '../support/misdeeds.ts';
 import { accepted } from '../support/proxy.ts';
 
 /** Every one there is: the type checker says where one is missing here, and a test where it is on the page. */
-const ALL_FAILURES: Readonly<Record<OpenFailure, true>> = {
+const ALL_FAILURES: Readonly<Record<LoginFailure, true>> = {
   'not-resolved': true,
   'connect-refused': true,
   'connect-failed': true,
@@ -31,6 +32,7 @@ const ALL_FAILURES: Readonly<Record<OpenFailure, true>> = {
   'login-timeout': true,
   'greeting-refused': true,
   'greeting-invalid': true,
+  'own-greeting': true,
   'reply-too-long': true,
   'reply-invalid': true,
   'stls-refused': true,
@@ -47,6 +49,9 @@ const ALL_FAILURES: Readonly<Record<OpenFailure, true>> = {
   'sys-perm': true,
   closed: true,
   'cannot-express': true,
+  'server-down': true,
+  'unknown-server': true,
+  'nested-login': true,
 };
 
 describe('the page', () => {
@@ -57,7 +62,7 @@ describe('the page', () => {
   });
 
   test('has every failure, and every word that is counted for one', () => {
-    const rows = [...BEFORE, ...TALKING];
+    const rows = [...BEFORE, ...TALKING, ...UNASKED];
     const column = (read: (row: Row) => string) => [...new Set(rows.map(read))].sort();
     const [others, told] = [Object.keys(ALL_FAILURES), column(({ failure }) => failure)];
     // Bun has one word for two, which is said in the row.

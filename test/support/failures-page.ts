@@ -35,6 +35,14 @@ export type Row = {
   counted: string;
 };
 
+/** Without a stage: no server is asked. */
+function unaskedUnder(heading: string): Row[] {
+  return tableUnder('failures.md', heading).map(([what = '', hears = '', ...words]) => {
+    const [failure = '', reason = '', counted = ''] = words.map(wordOf);
+    return { what, stages: [], reply: REPLIES[wordOf(hears)]!, failure, reason, counted };
+  });
+}
+
 function rowsUnder(heading: string): Row[] {
   return tableUnder('failures.md', heading).map(([what = '', at = '', hears = '', ...words]) => {
     const [failure = '', reason = '', counted = ''] = words.map(wordOf);
@@ -43,6 +51,7 @@ function rowsUnder(heading: string): Row[] {
 }
 
 export const BEFORE = rowsUnder('Before it greets');
+export const UNASKED = unaskedUnder('Where no server is asked');
 export const TALKING = rowsUnder('When it is its turn to speak');
 
 export const UNSPEAKABLE = 'would have to be sent a name or password that no POP3 line holds';

@@ -1,3 +1,4 @@
+import { OWN_WORD } from './proxy.ts';
 import type { Script, ScriptedConnection } from './scripted-mailstore.ts';
 
 /** Where a mailstore can be when it does wrong: it is its turn to speak. */
@@ -64,6 +65,7 @@ export const MISDEEDS: Readonly<Record<string, Misdeed>> = {
   'resets the connection': (connection) => connection.reset(),
   'sends a line of more than 2,048 octets': (connection) => connection.send(`+OK ${'x'.repeat(2_045)}`),
   'speaks another protocol': says(`* OK IMAP4rev1 ${GOSSIP}`),
+  'is the proxy itself': says(`+OK ready ${OWN_WORD}`),
   'sends NUL octets': says('\0\0\0'),
   'sends a challenge that is not due': says('+ '),
   'says `+OK` where a challenge is due': says('+OK'),

@@ -10,8 +10,10 @@ import type { ProxyProtocol } from '../../src/proxy/introduction.ts';
 import { type Limits, type ListenerPolicy, SessionSet } from '../../src/proxy/listener.ts';
 import { Resolver } from '../../src/proxy/resolver.ts';
 import { Seldom } from '../../src/proxy/seldom.ts';
+import { ServerReport } from '../../src/proxy/server-report.ts';
 import { Spares } from '../../src/proxy/spares.ts';
-import type { LoginMode, Upstream } from '../../src/proxy/upstream.ts';
+import type { LoginMode, Upstream, UpstreamServer } from '../../src/proxy/upstream.ts';
+import { type UpstreamHealth, UpstreamPool } from '../../src/proxy/upstream-pool.ts';
 import { pickTransport } from '../../src/transport/pick.ts';
 import type { Listener, ServerTls, Transport } from '../../src/transport/transport.ts';
 import { SERVER_TLS, type TestCertificate } from './tls.ts';
@@ -26,7 +28,11 @@ const LIMITS: Limits = {
 };
 
 export type TestProxyOptions = {
-  upstream: { port: number } & Partial<Upstream>;
+  /** Of the only server, or of all where there are several; at 127.0.0.1. */
+  upstream: { port: number } & Partial<Upstream> & Partial<UpstreamServer>;
+  /** Instead of the only server. */
+  servers?: ({ name: string; port: number } & Partial<UpstreamServer>)[];
+  health?: Partial<UpstreamHealth>;
   /** How the proxy logs in upstream; the default is one password for all, 'upstream-secret'. */
   login?: LoginMode;
   /** Decides logins; the default takes `john` with `secret`. */
@@ -112,6 +118,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const metrics = createMetrics({
     listeners: ['test'],
     upstreams: ['mailstore'],
+    servers: (options.servers ?? [SERVER]).map(({ name }) => ({ upstream: 'mailstore', server: name })),
     version: '0',
     states: {
       tables: () => ({ ageSeconds: null, domains: null, users: null, usable: true }),
@@ -121,29 +128,19 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     },
   });
   const wheel = new DeadlineWheel(10);
-  const upstream: Upstream = {
-    name: 'mailstore',
-    host: '127.0.0.1',
-    tls: 'off',
-    clientTls: null,
-    login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
-    proxyProtocol: null,
-    xclient: false,
-    pipelining: 'off',
-    preconnect: { count: 0, ageMs: 60_000 },
-    timeoutMs: 5_000,
-    ...options.upstream,
-  };
+  const report = new ServerReport({ log, metrics, wheel });
+  const pool = poolOf(options, report);
   const decide = options.decide ?? johnOnly;
   const authenticator: Authenticator = {
     authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
     salt: async (user) => (options.salt ?? pepper)(user),
   };
   const resolver = options.resolver ?? new Resolver();
-  const capabilities = new KnownCapabilities([upstream], { transport, wheel, resolver, log });
+  const servers = pool.members.map(({ server }) => server);
+  const capabilities = new KnownCapabilities(servers, { transport, wheel, resolver, log });
   if (options.ask === true) await capabilities.ask();
   const spares = new Spares(
-    [upstream],
+    servers,
     { ...{ transport, wheel, resolver, log, metrics }, failing: new Seldom(), lost() {} },
     50,
   );
@@ -155,11 +152,11 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     capabilities,
     spares: aged(spares, options.spareAge),
     authenticator,
-    upstreamOf: () => upstream,
+    upstreamOf: () => pool,
     failureDelayMs: options.failureDelayMs ?? 0,
     metrics,
     log,
-    untold: new Seldom(),
+    servers: report,
     keepAlive: null,
     unique: () => randomBytes(16).toString('hex'),
     limits: { ...LIMITS, ...options.limits },
@@ -194,12 +191,38 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
 function aged(spares: Spares, age: number | undefined): Pick<Spares, 'take' | 'stale'> {
   if (age === undefined) return spares;
   return {
-    take(upstream) {
-      const spare = spares.take(upstream);
+    take(server) {
+      const spare = spares.take(server);
       return spare === null ? null : { ...spare, age };
     },
-    stale: (upstream, spare) => spares.stale(upstream, spare),
+    stale: (server, spare) => spares.stale(server, spare),
   };
+}
+
+/** The test proxies' greeting is without it. */
+export const OWN_WORD = '7e57ab1e';
+
+const SERVER = { name: 'only', weight: 1, host: '127.0.0.1', clientTls: null };
+
+function poolOf(options: TestProxyOptions, report: ServerReport): UpstreamPool {
+  const { name: _name, weight: _weight, host, port, clientTls, ...shared } = options.upstream;
+  const upstream: Upstream = {
+    name: 'mailstore',
+    tls: 'off',
+    own: OWN_WORD,
+    login: options.login ?? { mode: 'secret', password: 'upstream-secret' },
+    proxyProtocol: null,
+    xclient: false,
+    pipelining: 'off',
+    preconnect: { count: 0, ageMs: 60_000 },
+    timeoutMs: 5_000,
+    connectTimeoutMs: 2_000,
+    ...shared,
+  };
+  const only = { ...SERVER, port, ...(host && { host }), ...(clientTls && { clientTls }), upstream };
+  const [first = only, ...others] = (options.servers ?? []).map((server) => ({ ...only, ...server }));
+  const health = { fall: 3, retryMs: 100, mostRetryMs: 1_000, checkMs: null, ...options.health };
+  return new UpstreamPool([first, ...others], health, report);
 }
 
 function policy(options: TestProxyOptions, transport: Transport): ListenerPolicy {

@@ -87,7 +87,7 @@ async function octetByOctet(connection: ScriptedConnection): Promise<void> {
 }
 
 describe("curl's cases", () => {
-  const SHORT = '+OK POP3 ready';
+  const SHORT = /^\+OK POP3 ready [0-9a-f]{12}\r\n$/;
 
   function curl(path: string, options: string[] = [], person = JANE, mode = 'pop3s'): Promise<Outcome> {
     const scheme = mode === 'pop3s' ? 'pop3s' : 'pop3';
@@ -196,7 +196,7 @@ describe("curl's cases", () => {
 
   test('replies behind the refusal of STLS are not taken for those to USER and PASS (982)', async () => {
     const client = await openClient(site, 'pop3s');
-    assert.equal(client.received.trimEnd(), SHORT);
+    assert.match(client.received, SHORT);
     const reply = await logIn(client, { login: 'local@pipelined.test', password: LOCAL.password });
     assert.match(reply, /^-ERR \[SYS\/(PERM|TEMP)\] /);
     client.destroy();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { QUEUE_RANKS } from '../../src/ops/login-metrics.ts';
 import {
+  CHECK_RESULTS,
   DIRECTIONS,
   END_REASONS,
   HANDSHAKE_FAILURES,
@@ -90,8 +91,9 @@ test('counts each login by its result and reason', async () => {
 const VALUES: Record<string, readonly string[] | RegExp> = {
   listener: ['pop3', 'pop3s', 'plain', 'second'],
   upstream: ['mailstore'],
+  server: ['mailstore'],
   phase: PHASES,
-  result: [...LOGIN_RESULTS, ...NOTICE_RESULTS, 'ok', ...HANDSHAKE_FAILURES],
+  result: [...LOGIN_RESULTS, ...NOTICE_RESULTS, 'ok', ...HANDSHAKE_FAILURES, ...CHECK_RESULTS],
   reason: [...Object.values(LOGIN_REASONS).flat(), ...END_REASONS, ...UPSTREAM_FAILURES, ...REFUSAL_REASONS],
   direction: DIRECTIONS,
   source: LOOKUP_SOURCES,

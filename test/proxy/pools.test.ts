@@ -1,0 +1,302 @@
+/** Several servers of one mailstore, on real sockets: who gets a login, and what becomes of one that fails there. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Pop3Client } from '../support/pop3-client.ts';
+import { startTestProxy, type TestProxy, type TestProxyOptions } from '../support/proxy.ts';
+import {
+  type Script,
+  type ScriptedMailstore,
+  startScriptedMailstore,
+} from '../support/scripted-mailstore.ts';
+
+const LET_IN = '+OK logged in';
+const TEMP = '-ERR [SYS/TEMP] Login is not possible now, try again later';
+
+/** Lets everybody in, and closes when the proxy does. */
+const serves: Script = async (connection) => {
+  await connection.logIn();
+  if ((await connection.line()) === null) connection.end();
+};
+
+/** johnacme's own is the second of the two, as the hash has it. */
+const NAMES = ['m1', 'm2'];
+const OWN = 1;
+const OTHER = 0;
+
+type Event = Record<string, unknown>;
+type Pair = {
+  proxy: TestProxy;
+  stores: ScriptedMailstore[];
+  /** Logs john in: the reply, and the server that the session's line names. */
+  logIn(): Promise<{ reply: string; server: unknown; reason: unknown; ms: number }>;
+  events(name: string): Event[];
+  counted(series: string): Promise<number>;
+};
+
+async function pair(
+  scripts: readonly Script[],
+  options: Omit<TestProxyOptions, 'upstream' | 'servers'> & {
+    upstream?: Partial<TestProxyOptions['upstream']>;
+  },
+  run: (pair: Pair) => Promise<void>,
+): Promise<void> {
+  const stores = await Promise.all(scripts.map(startScriptedMailstore));
+  const servers = stores.map(({ port }, index) => ({ name: NAMES[index]!, port }));
+  const proxy = await startTestProxy({ ...options, upstream: { port: 0, ...options.upstream }, servers });
+  let sessions = 0;
+  const logIn = async () => {
+    const client = await Pop3Client.connect(proxy.port);
+    const began = performance.now();
+    await client.line();
+    await client.ask('USER john');
+    const reply = await client.ask('PASS secret');
+    const ms = performance.now() - began;
+    client.destroy();
+    const line = (await proxy.logged(++sessions)).at(-1) as unknown as Event;
+    return { reply, server: (line.upstream as Event | null)?.server, reason: line.reason, ms };
+  };
+  const events = (name: string) =>
+    proxy.lines.map((line) => JSON.parse(line) as Event).filter(({ event }) => event === name);
+  const counted = async (series: string) => {
+    const lines = (await proxy.metrics.text()).split('\n');
+    return Number(
+      lines
+        .find((line) => line.startsWith(`teapop_proxy_${series} `))
+        ?.split(' ')
+        .at(-1),
+    );
+  };
+  try {
+    await run({ proxy, stores, logIn, events, counted });
+  } finally {
+    await proxy.close();
+    await Promise.all(stores.map((store) => store.close()));
+  }
+}
+
+/** A login of john's that has not been answered. */
+async function begin(proxy: TestProxy): Promise<Pop3Client> {
+  const client = await Pop3Client.connect(proxy.port);
+  await client.line();
+  await client.ask('USER john');
+  client.send('PASS secret\r\n');
+  return client;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !condition(); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(condition(), String(condition));
+}
+
+const series = (name: string, index: number, more = '') =>
+  `upstream_server_${name}{upstream="mailstore",server="${NAMES[index]}"${more}}`;
+
+/** Other connections ask for capabilities. */
+const logins = ({ connections }: ScriptedMailstore) =>
+  connections.filter(({ received }) => received.startsWith('USER ')).length;
+
+/** What a server may do before the login command is out, and what it is called. */
+const FAULTS: Record<string, { script: Script; failure: RegExp }> = {
+  closes: { script: (connection) => connection.end(), failure: /^closed$/ },
+  'says -ERR': { script: (connection) => connection.send('-ERR busy\r\n'), failure: /^greeting-refused$/ },
+  'sends garbage': { script: (connection) => connection.send('* OK\r\n'), failure: /^greeting-invalid$/ },
+  'says nothing': { script: () => {}, failure: /^login-timeout$/ },
+  'closes after USER': {
+    script: async (connection) => {
+      connection.send('+OK ready\r\n');
+      await connection.line();
+      connection.end();
+    },
+    failure: /^closed$/,
+  },
+};
+
+describe('a login', () => {
+  test("goes to the user's own server, each time", async () => {
+    await pair([serves, serves], {}, async ({ logIn, stores, counted }) => {
+      for (let i = 0; i < 5; i++) assert.equal((await logIn()).server, NAMES[OWN]);
+      assert.equal(stores[OTHER]!.connections.length, 0);
+      assert.equal(await counted(series('up', OWN)), 1);
+      assert.equal(await counted(series('sessions', OWN)), 0);
+    });
+  });
+
+  for (const [name, { script, failure }] of Object.entries(FAULTS)) {
+    test(`is at the next one when the own ${name}`, async () => {
+      await pair([serves, script], { upstream: { connectTimeoutMs: 200 } }, async (it) => {
+        const { reply, server } = await it.logIn();
+        assert.deepEqual([reply, server], [LET_IN, NAMES[OTHER]]);
+        const [event, ...others] = it.events('upstream-failed');
+        assert.deepEqual(others, []);
+        assert.deepEqual([event?.level, event?.server], ['warn', NAMES[OWN]]);
+        assert.match(String(event?.failure), failure);
+        assert.equal(await it.counted(series('failures_total', OWN)), 1);
+        assert.equal(await it.counted(series('failures_total', OTHER)), 0);
+        assert.equal(await it.counted('logins_total{result="accepted",reason="none"}'), 1);
+        const heard = it.stores[OWN]!.connections.map(({ received }) => received).join('');
+        assert.ok(!heard.includes('PASS'), 'no password was said there');
+      });
+    });
+  }
+
+  test('refused at the TCP port, the quickest of faults, is at the next one', async () => {
+    await pair([serves, serves], {}, async ({ logIn, stores }) => {
+      await stores[OWN]!.close();
+      assert.deepEqual((await logIn()).server, NAMES[OTHER]);
+    });
+  });
+
+  const AFTER: Record<string, (connection: Parameters<Script>[0]) => void> = {
+    closes: (connection) => connection.end(),
+    resets: (connection) => connection.reset(),
+    refuses: (connection) => connection.send('-ERR [SYS/TEMP] not now\r\n'),
+    'says nothing': () => {},
+  };
+  for (const [name, deed] of Object.entries(AFTER)) {
+    test(`is never said twice: the own server ${name} after PASS`, async () => {
+      const script: Script = async (connection) => {
+        connection.send('+OK ready\r\n');
+        await connection.line();
+        connection.send('+OK\r\n');
+        await connection.line();
+        deed(connection);
+      };
+      const upstream = { timeoutMs: 700, connectTimeoutMs: 200 };
+      await pair([serves, script], { upstream }, async ({ logIn, stores, events, counted }) => {
+        for (let i = 0; i < 4; i++) assert.equal((await logIn()).reply, TEMP);
+        assert.equal(stores[OTHER]!.connections.length, 0);
+        assert.equal(logins(stores[OWN]!), 4);
+        // The maildrop's trouble, or the user's: the server has greeted.
+        assert.deepEqual(events('upstream-server-down'), []);
+        assert.equal(await counted(series('failures_total', OWN)), 4);
+        assert.equal(events('upstream-failed').length, 1, 'one line a minute');
+      });
+    });
+  }
+
+  test('has one deadline over all servers', async () => {
+    const silent: Script = () => {};
+    const upstream = { timeoutMs: 600, connectTimeoutMs: 5_000 };
+    await pair([silent, silent], { upstream }, async ({ logIn, stores }) => {
+      const { reply, ms, reason } = await logIn();
+      assert.deepEqual([reply, reason], [TEMP, 'upstream-timeout']);
+      assert.ok(ms >= 590 && ms < 1_500, `${ms} ms`);
+      assert.deepEqual([stores[OWN]!.connections.length, stores[OTHER]!.connections.length], [1, 1]);
+    });
+  });
+});
+
+describe('a server that fails logins', () => {
+  const health = { fall: 2, retryMs: 300, mostRetryMs: 300 };
+
+  test('is down after some, left alone, tried by one login and back with it', async () => {
+    let well = false;
+    const script: Script = (connection) => (well ? serves(connection) : connection.end());
+    await pair([serves, script], { health }, async ({ logIn, stores, events, counted }) => {
+      const own = stores[OWN]!;
+      for (let i = 0; i < 4; i++) assert.equal((await logIn()).server, NAMES[OTHER]);
+      assert.equal(own.connections.length, 2, 'it was asked no more once it was down');
+      const [down, ...others] = events('upstream-server-down');
+      assert.deepEqual(others, []);
+      assert.deepEqual([down?.server, down?.failure, down?.level], [NAMES[OWN], 'closed', 'warn']);
+      assert.equal(await counted(series('up', OWN)), 0);
+      assert.deepEqual(events('upstream-down'), [], 'the other one is up');
+      well = true;
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      assert.equal((await logIn()).server, NAMES[OWN]);
+      assert.equal(events('upstream-server-up')[0]?.server, NAMES[OWN]);
+      assert.equal(await counted(series('up', OWN)), 1);
+    });
+  });
+
+  test('a trial that fails costs its one login time and no more', async () => {
+    await pair([serves, (connection) => connection.end()], { health }, async ({ logIn, stores }) => {
+      for (let i = 0; i < 2; i++) await logIn();
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      const { reply, server } = await logIn();
+      assert.deepEqual([reply, server], [LET_IN, NAMES[OTHER]]);
+      assert.equal(stores[OWN]!.connections.length, 3);
+      await logIn();
+      assert.equal(stores[OWN]!.connections.length, 3);
+    });
+  });
+});
+
+describe('where all servers are down', () => {
+  test('one login tries, the others hear at once, and the first success ends it', async () => {
+    let well = false;
+    const script: Script = (connection) => (well ? serves(connection) : connection.send('+OK ready\r\n'));
+    const options = {
+      health: { fall: 1, retryMs: 60_000, mostRetryMs: 60_000 },
+      upstream: { timeoutMs: 1_000, connectTimeoutMs: 300 },
+    };
+    await pair([script, script], options, async ({ proxy, stores, events, counted, logIn }) => {
+      assert.equal((await logIn()).reply, TEMP);
+      assert.deepEqual(
+        events('upstream-down').map(({ level }) => level),
+        ['error'],
+      );
+      const before = stores.map(logins);
+      const began = performance.now();
+      const clients = await Promise.all(Array.from({ length: 5 }, () => Pop3Client.connect(proxy.port)));
+      const replies = clients.map(async (client) => {
+        await client.line();
+        await client.ask('USER john');
+        return { reply: await client.ask('PASS secret'), ms: performance.now() - began };
+      });
+      const settled = (await Promise.all(replies)).sort((one, other) => one.ms - other.ms);
+      assert.ok(settled.every(({ reply }) => reply === TEMP));
+      // Two servers, each tried by one login at a time: the third one on is told without a try.
+      assert.ok(settled[4]!.ms >= 290, JSON.stringify(settled));
+      for (const client of clients) client.destroy();
+      assert.equal(await counted('upstream_failures_total{upstream="mailstore",reason="down"}'), 3);
+      assert.equal(await counted('logins_total{result="unavailable",reason="upstream-down"}'), 3);
+      stores.forEach((store, index) => {
+        assert.ok(logins(store) - before[index]! <= 2, 'one at a time');
+      });
+      await proxy.logged(6);
+      well = true;
+      const client = await Pop3Client.connect(proxy.port);
+      await client.line();
+      await client.ask('USER john');
+      assert.equal(await client.ask('PASS secret'), LET_IN, 'though no trial was due');
+      assert.equal(events('upstream-up').length, 1);
+      client.destroy();
+    });
+  });
+
+  test('the client of a trial that goes away leaves it to the next login', async () => {
+    let script: Script = (connection) => connection.end();
+    const options = { health: { fall: 1 }, upstream: { timeoutMs: 10_000 } };
+    await pair([(connection) => script(connection)], options, async ({ proxy, stores, logIn }) => {
+      await logIn();
+      script = (connection) => connection.send('+OK ready\r\n');
+      const gone = await begin(proxy);
+      await until(() => logins(stores[0]!) === 1);
+      const second = await begin(proxy);
+      assert.equal(await second.line(), TEMP, 'the trial is under way');
+      gone.reset();
+      await proxy.logged(2);
+      script = serves;
+      second.send('USER john\r\nPASS secret\r\n');
+      assert.deepEqual([await second.line(), await second.line()], ['+OK Send the password', LET_IN]);
+      second.destroy();
+    });
+  });
+});
+
+test('logins of one user that begin each other without end are ended', async () => {
+  const silent: Script = (connection) => {
+    connection.send('+OK ready\r\n');
+  };
+  await pair([silent], { limits: { connections: 1_000 } }, async ({ proxy, events }) => {
+    const clients = await Promise.all(Array.from({ length: 256 }, () => begin(proxy)));
+    const last = await begin(proxy);
+    assert.equal(await last.line(), TEMP);
+    assert.equal(events('upstream-failed')[0]?.failure, 'nested-login');
+    for (const client of [...clients, last]) client.reset();
+    const lines = await proxy.logged(257);
+    assert.equal(lines.filter(({ reason }) => reason === 'upstream-loop').length, 1);
+  });
+});
