@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { type Libcrypt, openLibcrypt } from '../../src/auth/libcrypt.ts';
 import { createPasswordTools } from '../../src/auth/password-tools.ts';
 import { createPasswords } from '../../src/auth/scheme.ts';
+import { createScramSalts } from '../../src/auth/scram-salts.ts';
 import { createSealer } from '../../src/auth/seal.ts';
 
 const CHEAP = { memory: 64 * 1024, time: 1, parallelism: 1 };
@@ -18,6 +19,30 @@ describe('what publishing is handed', () => {
       assert.equal(await passwords.verify(secret, 'p\xe4ss', context), true);
       assert.equal(await passwords.verify(secret, 'pass', context), false);
     }
+  });
+
+  test("SCRAM's keys are those of their place, current until key, place or iterations change", async () => {
+    const key = Buffer.alloc(32, 1);
+    const made = (iterations: number, octets = key) =>
+      createPasswordTools(CHEAP, null, createScramSalts(octets, iterations)).scram!;
+    const place = { table: 'a1b2', userid: 'john' };
+    const scram = made(4096);
+    const keys = await scram.make('p\xe4ss', place);
+    const passwords = createPasswords({ sealer: null });
+    assert.equal(await passwords.verify(keys, 'p\xe4ss', { type: 'textfile', ...place }), true);
+    assert.equal(scram.isCurrent(keys, place), true);
+    for (const elsewhere of [
+      { ...place, userid: 'jane' },
+      { ...place, table: 'c3d4' },
+    ])
+      assert.equal(scram.isCurrent(keys, elsewhere), false);
+    for (const other of [made(5000), made(4096, Buffer.alloc(32, 2))]) {
+      assert.equal(other.isCurrent(keys, place), false);
+      assert.notEqual(other.settings, scram.settings);
+    }
+    for (const stored of ['', '$argon2id$', await tools.hash('x')])
+      assert.equal(scram.isCurrent(stored, place), false);
+    assert.equal(tools.scram, null);
   });
 
   test('a hash is current until a parameter changes, and so are the settings', async () => {

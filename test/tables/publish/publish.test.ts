@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { createPasswordTools } from '../../../src/auth/password-tools.ts';
+import { formatKeys, makeKeys } from '../../../src/auth/scram.ts';
+import { createScramSalts } from '../../../src/auth/scram-salts.ts';
 import { createSealer } from '../../../src/auth/seal.ts';
+import type { Keeping } from '../../../src/tables/teapop/password-tools.ts';
 import { DOMAIN_TABLE, publishing, USERS } from '../../support/publishing.ts';
 import { dumpRedis } from '../../support/redis.ts';
 import { CHEAP, countingTools } from '../../support/site.ts';
@@ -171,6 +174,50 @@ test('a domain that offers APOP has its passwords sealed; another key seals them
   const third = await it.sync();
   assert.equal(third.hashed, 3, 'APOP is offered no more');
   assert.match((await it.rowsOf('john'))[0]!.secret, /^\$argon2id\$/);
+});
+
+test('a domain that offers SCRAM has its keys; another key or more iterations make them anew', async () => {
+  const keeping = (domain: string) => (domain === 'acme.com' ? ('scram' as const) : ('hashed' as const));
+  await assert.rejects(it.sync({ keeping }), /no seal key/);
+  const tools = (key: number, iterations: number) => {
+    const salts = createScramSalts(Buffer.alloc(32, key), iterations);
+    return { salts, passwords: createPasswordTools(CHEAP, null, salts) };
+  };
+  const { salts, passwords } = tools(1, 4096);
+  const first = await it.sync({ keeping, passwords });
+  assert.equal(first.hashed, 3);
+  const [john] = await it.rowsOf('john');
+  const table = (await it.store.domainEntries(['acme.com']))[0]![0]!.table!;
+  const place = { table, userid: 'john' };
+  assert.equal(john!.secret, formatKeys(await makeKeys('secret-of-john', salts.saltOf(place))));
+  assert.ok(!(await dumpRedis(it.link)).includes('secret-of-john'));
+
+  it.site.write('users', USERS.replace('secret-of-jane', 'changed'));
+  const second = await it.sync({ keeping, passwords });
+  assert.deepEqual([second.hashed, second.reused, second.changed], [1, 2, 1]);
+  assert.deepEqual(await it.rowsOf('john'), [john], 'what was made of an unchanged line stays');
+  const dearer = await it.sync({ keeping, passwords: tools(1, 5000).passwords });
+  assert.deepEqual([dearer.hashed, dearer.changed], [3, 0]);
+  assert.match((await it.rowsOf('john'))[0]!.secret, /^\{SCRAM-SHA-256\}5000,/);
+  const other = await it.sync({ keeping, passwords: tools(2, 5000).passwords });
+  assert.deepEqual([other.hashed, other.changed], [3, 0]);
+  assert.equal((await it.sync()).hashed, 3, 'SCRAM is offered no more');
+  assert.match((await it.rowsOf('john'))[0]!.secret, /^\$argon2id\$/);
+});
+
+test('of domains that share a file the one that wants the most of it decides', async () => {
+  const line = DOMAIN_TABLE.split('\n').find((each) => each.startsWith('acme.com:'))!;
+  it.site.write('teapop.passwd', `${DOMAIN_TABLE}${line.replace('acme.com', 'also.com')}\n`);
+  const key = Buffer.alloc(32, 1);
+  const passwords = createPasswordTools(CHEAP, createSealer(key), createScramSalts(key, 4096));
+  const kept = async (acme: Keeping, also: Keeping) => {
+    await it.sync({ passwords, keeping: (domain) => (domain === 'acme.com' ? acme : also) });
+    return (await it.rowsOf('john'))[0]!.secret.replace(/^(\{[A-Z0-9-]+\}|\$[a-z0-9]+\$).*/s, '$1');
+  };
+  assert.equal(await kept('hashed', 'scram'), '{SCRAM-SHA-256}');
+  assert.equal(await kept('sealed', 'scram'), '{SEALED}');
+  assert.equal(await kept('hashed', 'sealed'), '{SEALED}');
+  assert.equal(await kept('hashed', 'hashed'), '$argon2id$');
 });
 
 test('a Redis that was emptied is filled again', async () => {
