@@ -10,6 +10,7 @@ import {
   END_REASONS,
   type EndReason,
   HANDSHAKE_FAILURES,
+  HANDSHAKE_SUCCESSES,
   type HandshakeResult,
   LOGIN_REASONS,
   LOGIN_RESULTS,
@@ -211,7 +212,7 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
     'TLS handshakes with clients, by version agreed on and result.',
     ['listener', 'version', 'result'],
     [
-      ...combinations(listeners, TLS_VERSIONS, ['ok']),
+      ...combinations(listeners, TLS_VERSIONS, HANDSHAKE_SUCCESSES),
       ...combinations(listeners, [NO_VERSION], HANDSHAKE_FAILURES),
     ],
   );

@@ -144,7 +144,8 @@ export type SpareEvent = (typeof SPARE_EVENTS)[number];
 export const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
 export const HANDSHAKE_FAILURES = ['failed', 'timeout', 'certificate'] as const;
-export type HandshakeResult = 'ok' | (typeof HANDSHAKE_FAILURES)[number];
+export const HANDSHAKE_SUCCESSES = ['full', 'resumed'] as const;
+export type HandshakeResult = (typeof HANDSHAKE_SUCCESSES | typeof HANDSHAKE_FAILURES)[number];
 
 /** Which way octets went: towards the client or towards the mailstore. */
 export const DIRECTIONS = ['to-client', 'to-upstream'] as const;

@@ -70,8 +70,9 @@ export class SessionReport {
   /** @param refused why the session ends all the same: the client's certificate */
   secured(refused: EndReason | null): void {
     this.#tls = this.#connection.tls;
-    if (refused === null) this.#metrics.handshake(this.#listener, this.#tls?.version ?? null, 'ok');
-    else this.#metrics.handshake(this.#listener, null, 'certificate');
+    if (refused !== null) this.#metrics.handshake(this.#listener, null, 'certificate');
+    else if (this.#tls !== null)
+      this.#metrics.handshake(this.#listener, this.#tls.version, this.#tls.resumed ? 'resumed' : 'full');
   }
 
   handshakeFailed(end: 'handshake-failed' | 'handshake-timeout' | 'client-lost'): void {

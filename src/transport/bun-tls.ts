@@ -97,6 +97,7 @@ export function sessionOf(socket: NativeSocket, tls: BunTls, error: Error | null
     version: socket.getTLSVersion(),
     cipher: socket.getCipher().name,
     alpn: socket.alpnProtocol || null,
+    resumed: socket.isSessionReused(),
     serverName: (tls.side === 'client' ? tls.options.serverName : socket.getServername()) || null,
   };
 }

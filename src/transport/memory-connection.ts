@@ -17,6 +17,7 @@ const MEMORY_TLS = {
   version: 'TLSv1.3',
   cipher: 'none (memory)',
   alpn: null,
+  resumed: false,
   peer: null,
   distrusted: null,
 };

@@ -106,6 +106,7 @@ export function sessionOf(socket: TLSSocket, tls: NodeTls): TlsSession {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher().name,
     alpn: socket.alpnProtocol || null,
+    resumed: socket.isSessionReused(),
     serverName: (tls.side === 'client' ? tls.options.serverName : asked) || null,
   };
 }

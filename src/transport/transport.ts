@@ -98,6 +98,8 @@ export type TlsSession = {
   alpn: string | null;
   /** The server name that the client asked for; null where none. */
   serverName: string | null;
+  /** By a ticket of an earlier session, without a full handshake. */
+  resumed: boolean;
   /**
    * The client's certificate, verified: signed by one of `clientCa`, in its time and made for clients. Null where none
    * was asked for or shown, and for a client's own session.

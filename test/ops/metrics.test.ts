@@ -99,7 +99,7 @@ test('logins, ends, handshakes and upstream failures are counted by cause', asyn
   const subject = metrics();
   subject.login('rejected', 'wrong-password');
   subject.sessionEnded('idle-timeout');
-  subject.handshake('pop3', 'TLSv1.3', 'ok');
+  subject.handshake('pop3', 'TLSv1.3', 'full');
   subject.handshake('pop3s', null, 'timeout');
   subject.upstreamFailed('archive', 'certificate');
   subject.upstreamTold('archive', 'not-offered');
@@ -107,7 +107,7 @@ test('logins, ends, handshakes and upstream failures are counted by cause', asyn
   for (const name of [
     'teapop_proxy_logins_total{result="rejected",reason="wrong-password"}',
     'teapop_proxy_sessions_ended_total{reason="idle-timeout"}',
-    'teapop_proxy_tls_handshakes_total{listener="pop3",version="TLSv1.3",result="ok"}',
+    'teapop_proxy_tls_handshakes_total{listener="pop3",version="TLSv1.3",result="full"}',
     'teapop_proxy_tls_handshakes_total{listener="pop3s",version="none",result="timeout"}',
     'teapop_proxy_upstream_failures_total{upstream="archive",reason="certificate"}',
     'teapop_proxy_upstream_xclient_total{upstream="archive",result="not-offered"}',
@@ -153,7 +153,7 @@ test('nothing that comes in from outside becomes a label', async () => {
     subject.connectionRefused(strange, strange as 'draining');
     subject.login(strange as 'accepted', strange as 'none');
     subject.sessionEnded(strange as 'quit');
-    subject.handshake(strange, strange, strange as 'ok');
+    subject.handshake(strange, strange, strange as 'full');
     subject.upstreamConnect(strange, 1);
     subject.upstreamFailed(strange, strange as 'refused');
     subject.octets(strange as 'to-client', 1);

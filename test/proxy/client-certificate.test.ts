@@ -105,7 +105,7 @@ test('a certificate is logged and counted, refused or not', async () => {
     assert.match(mary!.fingerprint!, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
     const text = await proxy.metrics.text();
     assert.match(text, /tls_handshakes_total\{listener="test",version="none",result="certificate"\} 2/);
-    assert.match(text, /tls_handshakes_total\{listener="test",version="TLSv1\.3",result="ok"\} 1/);
+    assert.match(text, /tls_handshakes_total\{listener="test",version="TLSv1\.3",result="full"\} 1/);
     assert.match(text, /sessions_ended_total\{reason="certificate-missing"\} 1/);
     assert.match(text, /sessions_ended_total\{reason="certificate-refused"\} 1/);
   });

@@ -174,6 +174,23 @@ describe('a handshake', () => {
     });
   });
 
+  for (const sent of ['', '\x16\x03\x01\x02\x00\x01\x00']) {
+    test(`that stalls after STLS and ${sent.length} octets ends in its time, and is counted once`, async () => {
+      const stls = { mode: 'starttls', certificate: certificates.ecdsa } as const;
+      await between(logsIn, { tls: stls, limits: { handshakeMs: 200 } }, async (client, { proxy }) => {
+        await client.line();
+        await client.ask('STLS');
+        client.send(sent);
+        await client.gone();
+        const [record] = await proxy.logged(1);
+        assert.deepEqual([record?.end, record?.tls], ['handshake-timeout', null]);
+        const text = await proxy.metrics.text();
+        assert.match(text, /tls_handshakes_total\{listener="test",version="none",result="timeout"\} 1/);
+        assert.match(text, /tls_handshakes_total\{listener="test",version="none",result="failed"\} 0/);
+      });
+    });
+  }
+
   test('with somebody who does not speak TLS, or goes away', async () => {
     await between(logsIn, { tls }, async (client, { proxy }) => {
       client.send('USER john\r\n');

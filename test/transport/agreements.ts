@@ -5,7 +5,7 @@ import type { ServerTlsOptions, Transport } from '../../src/transport/transport.
 import { SERVER_TLS, type TestCertificates } from '../support/tls.ts';
 import { ascii } from './octets.ts';
 import { onStage, type Stage } from './probe.ts';
-import { onTlsServer, sClient, subject } from './s-client.ts';
+import { onStlsServer, onTlsServer, sClient, subject } from './s-client.ts';
 
 export function agreementCases(transport: Transport, certificates: TestCertificates): void {
   const name = (text: string) => `${transport.name}: ${text}`;
@@ -52,6 +52,17 @@ export function agreementCases(transport: Transport, certificates: TestCertifica
     await onServer({ alpn: [] }, async (stage) => {
       assert.match(await sClient(stage, '-alpn', 'imap'), /No ALPN negotiated/);
     });
+    const tls = serverTls();
+    await onStlsServer(
+      transport,
+      () => tls,
+      async (stage) => {
+        const stls = ['-starttls', 'pop3', '-alpn'];
+        assert.match(await sClient(stage, ...stls, 'pop3'), /ALPN protocol: pop3/);
+        assert.match(await sClient(stage, ...stls, 'imap'), /no application protocol/);
+        assert.equal(stage.servers[1]!.error?.kind, 'tls');
+      },
+    );
   });
 
   const trusted = async (tls: ReturnType<typeof clientTls>, certificate = ecdsa) => {

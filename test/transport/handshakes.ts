@@ -59,6 +59,7 @@ export function handshakeCases(transport: Transport, secure: () => NonNullable<T
           version: 'TLSv1.3',
           alpn: null,
           serverName: 'mail.test',
+          resumed: false,
           peer: null,
           distrusted: null,
         };

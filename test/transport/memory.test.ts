@@ -95,6 +95,7 @@ test('memory: startTls on both sides makes a session; plaintext instead fails it
       cipher: 'none (memory)',
       alpn: null,
       serverName: 'mail.test',
+      resumed: false,
       peer: null,
       distrusted: null,
     };

@@ -49,6 +49,8 @@ export function resumptionCases(transport: Transport, certificates: TestCertific
           async (stage) => {
             const { output } = await python(COMES_BACK, stage.listener.port, version, mode, TIMES);
             assert.equal(output, `${TIMES - 1}\n`);
+            const told = stage.servers.filter(({ connection }) => connection.tls?.resumed);
+            assert.equal(told.length, TIMES - 1);
           },
         );
       });
