@@ -51,10 +51,12 @@ export class Pop3Client {
     this.socket.end();
   }
 
-  /** Closes with a reset where the platform has it. */
+  /** Closes with a reset where the platform has it. A side that was ended can be reset no more: Node would leave it open. */
   reset(): void {
-    if ('resetAndDestroy' in this.socket && !('encrypted' in this.socket)) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    const { socket } = this;
+    const resettable = 'resetAndDestroy' in socket && !('encrypted' in socket) && !socket.writableEnded;
+    if (resettable) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   destroy(): void {

@@ -45,8 +45,10 @@ export class ScriptedConnection {
     this.socket.end();
   }
 
+  /** A side that was ended can be reset no more: Node would leave it open for ever. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** The next line from the proxy without its CRLF; null when the connection ends first. */
