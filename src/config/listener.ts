@@ -134,7 +134,7 @@ export const tls = optionalSection(
       '24h',
       '1m',
       '7d',
-      'How long after its full handshake a client may resume a session without another.',
+      'How long a session ticket lives, by which a client resumes without a full handshake; in TLS 1.3 each visit gives another.',
     ),
     ticket_secret_file: path()
       .nullable()

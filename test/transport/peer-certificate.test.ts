@@ -72,7 +72,18 @@ test('a certificate is believed only where the library found no fault and it can
   assert.deepEqual(verdictOn(maryX509, null), { peer, distrusted: null });
   const expired = { certificate: peer, reason: 'CERT_HAS_EXPIRED' };
   assert.deepEqual(verdictOn(maryX509, 'CERT_HAS_EXPIRED'), { peer: null, distrusted: expired });
-  const broken = { raw: Buffer.from('none'), fingerprint256: 'AB:CD' } as unknown as X509Certificate;
+  const { validTo } = maryX509;
+  const broken = { raw: Buffer.from('none'), fingerprint256: 'AB:CD', validTo } as unknown as X509Certificate;
   const unread = { certificate: null, reason: 'UNREADABLE' };
   assert.deepEqual(verdictOn(broken, null), { peer: null, distrusted: unread });
+});
+
+test('a certificate that has ended since the session began is not believed when the session resumes', () => {
+  const ends = Date.parse(maryX509.validTo);
+  assert.notEqual(verdictOn(maryX509, null, ends).peer, null);
+  const certificate = readPeerCertificate(maryX509);
+  const distrusted = { certificate, reason: 'CERT_HAS_EXPIRED' };
+  assert.deepEqual(verdictOn(maryX509, null, ends + 1), { peer: null, distrusted });
+  const undated = { raw: maryX509.raw, fingerprint256: maryX509.fingerprint256, validTo: 'some day' };
+  assert.equal(verdictOn(undated as unknown as X509Certificate, null).peer, null);
 });
