@@ -7,6 +7,7 @@ import { schema } from './cli/schema.ts';
 import { serve } from './cli/serve.ts';
 import { sync } from './cli/sync.ts';
 import { tables } from './cli/tables.ts';
+import { worker } from './cli/worker.ts';
 
 const COMMANDS: ReadonlyMap<string, (argv: string[], io: CommandIo) => Promise<number>> = new Map([
   ['serve', serve],
@@ -16,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, (argv: string[], io: CommandIo) => Promise<n
   ['tables', tables],
   ['demo', demo],
   ['schema', schema],
+  ['worker', worker],
 ]);
 
 const USAGE = `usage: teapop-proxy COMMAND [OPTIONS]

@@ -1,4 +1,6 @@
+import type { Config } from '../config/schema.ts';
 import { createLog, type Log } from '../ops/log.ts';
+import { Primary } from '../server/primary.ts';
 import { Server } from '../server/server.ts';
 import { pickTransport } from '../transport/pick.ts';
 import { CONFIG_OPTION, readArguments } from './arguments.ts';
@@ -24,21 +26,30 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
   }
   const loaded = readConfig(values.config, io);
   if (loaded === null) return EXIT.failed;
-  const log = createLog(loaded.config.log);
+  const { config, source } = loaded;
+  const log = createLog({ ...config.log, ...(config.workers > 1 ? { worker: 0 } : {}) });
   // After a fault that ends the process, the lines that tell of it are still waiting.
   process.on('exit', () => log.flushNow());
   // Its default is to end the process; before anything is loaded there is nothing to read anew.
   process.on('SIGHUP', () => {});
-  prepareThreads(loaded.config.passwords.concurrency);
-  const transport = await pickTransport(sockets === 'node' ? 'node' : 'auto');
-  let server: Server;
+  // Workers inherit it.
+  process.env.UV_THREADPOOL_SIZE ??= threadsFor(config);
+  const socketsOf = sockets === 'node' ? 'node' : 'auto';
+  const transport = await pickTransport(socketsOf);
+  let proxy: Stoppable;
   try {
-    server = await Server.start({ ...loaded, transport, log });
+    proxy =
+      config.workers === 1
+        ? await Server.start({ ...loaded, transport, log })
+        : await Primary.start({
+            ...{ config, file: source.file, text: source.text, sockets: socketsOf, transport, log },
+            ...{ command: [process.argv[1]!, 'worker'] },
+          });
   } catch (error) {
     log.event('error', 'not-started', { detail: (error as Error).message });
     return EXIT.failed;
   }
-  await untilStopped(server, log);
+  await untilStopped(proxy, log);
   return EXIT.ok;
 }
 
@@ -46,12 +57,15 @@ export async function serve(argv: string[], io: CommandIo): Promise<number> {
  * Node checks passwords in the same few threads that resolve names: one more than passwords at once keeps those from
  * waiting. Read when the first thread starts, so it has to be told before; Bun sizes its own pool.
  */
-function prepareThreads(concurrency: number): void {
-  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, concurrency + 1));
+function threadsFor({ passwords, workers }: Config): string {
+  return String(Math.max(4, Math.ceil(passwords.concurrency / workers) + 1));
 }
 
+/** A proxy of one process, or the primary of several. */
+type Stoppable = Pick<Server, 'stop' | 'abort' | 'reload'>;
+
 /** Resolves when the proxy has stopped; rejects where it could not be stopped in order. */
-export function untilStopped(server: Server, log: Log): Promise<void> {
+export function untilStopped(server: Stoppable, log: Log): Promise<void> {
   return new Promise((resolve, reject) => {
     let stopping = false;
     const stop = (signal: string) => {

@@ -10,7 +10,8 @@ export function reference(): string {
 }
 
 function chapter(name: string, section: Schema, required: boolean): string {
-  const rows = settings(section, name);
+  const inner = settings(section, name);
+  const rows = inner.length > 0 ? inner : [row(name, section, required)];
   const head = `## ${name}\n\n${section.description ?? ''}${required ? ' Must be given.' : ''}\n`;
   return `${head}\n| setting | value | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
 }

@@ -9,6 +9,7 @@ import { redisRules } from './rules-redis.ts';
 import { upstreamRules } from './rules-upstreams.ts';
 import type { Config } from './schema.ts';
 import { nearest } from './suggestions.ts';
+import { workerRules } from './workers.ts';
 
 /** What no single setting can tell: each rule's finding names the settings that it rests on. */
 export function crossChecks(config: Config): Finding[] {
@@ -23,6 +24,7 @@ export function crossChecks(config: Config): Finding[] {
     ...timeRules(config),
     ...argon2Rules(config),
     ...cacheRules(config),
+    ...workerRules(config),
   ];
 }
 

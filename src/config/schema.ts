@@ -19,6 +19,7 @@ import { passwords } from './passwords.ts';
 import { redis } from './redis.ts';
 import { sync } from './sync.ts';
 import { upstream } from './upstream.ts';
+import { workers } from './workers.ts';
 
 /**
  * Every setting, once: its type, default, bounds and meaning. The typed Config, the checks, the editor's schema
@@ -162,6 +163,7 @@ export const configSchema = section({
     ),
   limits,
   keepalive,
+  workers,
   admin,
   log,
   shutdown,

@@ -30,6 +30,10 @@ export class Source {
     this.reading = readYaml(text);
   }
 
+  get text(): string {
+    return this.#text;
+  }
+
   /** All that the findings and the YAML itself have against the file, in the order of its lines. */
   report(findings: readonly Finding[]): ConfigError[] {
     for (const finding of findings) this.#hide(finding);

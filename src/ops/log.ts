@@ -9,7 +9,7 @@ import {
   type LoginResult,
 } from './outcome.ts';
 import { printableOctets, printableText } from './printable.ts';
-import { writeStdout, writeStdoutNow } from './stdout.ts';
+import { WHOLE_OCTETS, writeSharedStdout, writeStdout, writeStdoutNow } from './stdout.ts';
 
 export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -77,6 +77,8 @@ export interface Log {
 
 export type LogOptions = {
   level: Level;
+  /** Which of several processes that write to one standard output this is, told in each line; 0 is their primary. */
+  worker?: number | undefined;
   /** Takes one or more whole lines, each with its line end. A promise holds back the next call. Default: standard output. */
   write?: (lines: string) => void | Promise<void>;
   /** Milliseconds since 1970. */
@@ -88,7 +90,8 @@ const MOST_WAITING = 8 * 1024 * 1024;
 
 /** The log: a line of JSON each, gathered and written once a turn of the event loop. */
 export function createLog(options: LogOptions): Log {
-  const { level, write = writeStdout, clock = Date.now } = options;
+  const { level, worker, clock = Date.now } = options;
+  const { write = worker === undefined ? writeStdout : writeSharedStdout } = options;
   const writeNow = options.write ?? writeStdoutNow;
   const highest = LEVELS.indexOf(level);
   const sessions = highest >= LEVELS.indexOf('info');
@@ -99,7 +102,9 @@ export function createLog(options: LogOptions): Log {
   let writing: Promise<void> | null = null;
 
   function line(at: Level, event: string, fields: object): string {
-    return `${JSON.stringify({ time: new Date(clock()).toISOString(), level: at, event, ...fields })}\n`;
+    const time = new Date(clock()).toISOString();
+    const from = worker === undefined ? {} : { worker };
+    return `${fitting({ time, level: at, event, ...from, ...fields })}\n`;
   }
 
   function add(text: string): void {
@@ -156,6 +161,29 @@ export function createLog(options: LogOptions): Log {
       return dropped;
     },
   };
+}
+
+/** No octet of JSON's own takes more than this many in UTF-8. */
+const OCTETS_OF_A_CHARACTER = 3;
+
+/** A longer line could be torn by another process's: its longest texts are cut until it is none. */
+function fitting(record: object): string {
+  let text = JSON.stringify(record);
+  for (let most = LONGEST_UNCUT; isTooLong(text); most /= 2) {
+    text = JSON.stringify(record, (_name, value) =>
+      typeof value === 'string' && value.length > most ? `${value.slice(0, most)}…` : value,
+    );
+  }
+  return text;
+}
+
+/** Half of a line; from there on it is halved. */
+const LONGEST_UNCUT = WHOLE_OCTETS / 2;
+
+/** With its line end. */
+function isTooLong(text: string): boolean {
+  if (text.length * OCTETS_OF_A_CHARACTER < WHOLE_OCTETS) return false;
+  return Buffer.byteLength(text, 'utf8') >= WHOLE_OCTETS;
 }
 
 function count(batch: string): number {

@@ -23,7 +23,7 @@ import {
 import { PHASES, type Phase } from './phase.ts';
 import { runtime } from './process.ts';
 import { registerProcess } from './process-metrics.ts';
-import { Registry } from './registry.ts';
+import { type Merging, Registry, type Snapshot } from './registry.ts';
 import { type SpareMetrics, spareMetrics } from './spare-metrics.ts';
 import { type NearState, registerNearness } from './table-metrics.ts';
 import { combinations } from './tally.ts';
@@ -34,6 +34,7 @@ import {
   type UpstreamMetrics,
   upstreamMetrics,
 } from './upstream-metrics.ts';
+import { registerLogLines, registerWorkers, type WorkersState } from './worker-metrics.ts';
 
 /**
  * What the proxy counts. Every call is cheap enough for each session, `octets` for each read of a socket.
@@ -43,6 +44,8 @@ export interface Metrics extends SessionMetrics, UpstreamMetrics, ServerMetrics,
   eventLoopLag(seconds: number): void;
   /** The exposition, for `GET /metrics`. */
   text(): Promise<string>;
+  /** The same for another process. */
+  snapshot(): Promise<Snapshot>;
   readonly contentType: string;
 }
 
@@ -76,6 +79,8 @@ export type States = {
   /** What is remembered of logins; left out where nothing is. */
   loginCache?(): LoginCacheState;
   logLinesDropped(): number;
+  /** Left out where another process tells. */
+  workers?(): WorkersState | null;
 };
 
 export type MetricsOptions = {
@@ -112,6 +117,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   registerStates(registry, options.states);
   registerVerifier(registry, options.states.verifier);
   registerLoginCache(registry, () => options.states.loginCache?.() ?? null);
+  registerWorkers(registry, () => options.states.workers?.() ?? null);
   registerNearness(registry, () => options.states.near?.() ?? null);
   const eventLoopLag = registry.histogram(
     'teapop_proxy_event_loop_lag_seconds',
@@ -129,6 +135,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     async text() {
       await refresh();
       return registry.text();
+    },
+    async snapshot() {
+      await refresh();
+      return registry.snapshot();
     },
   };
 }
@@ -233,19 +243,16 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
 const NO_VERSION = 'none';
 
 function registerStates(registry: Registry, { tables, redisUp, logLinesDropped }: States): void {
-  const ask = (name: string, help: string, value: () => number | null) =>
-    registry.asked(`teapop_proxy_${name}`, help, value);
-  ask('tables_usable', '1 while logins can be decided, else 0.', () => Number(tables().usable));
-  ask('tables_age_seconds', 'Time since the tables were published.', () => tables().ageSeconds);
-  ask('tables_domains', 'Domains in the tables.', () => tables().domains);
-  ask('tables_users', 'Users in the tables.', () => tables().users);
-  ask('redis_up', '1 while Redis answers, else 0.', () => {
-    const up = redisUp();
-    return up === null ? null : Number(up);
-  });
-  registry.askedCount(
-    'teapop_proxy_log_lines_dropped_total',
-    'Log lines lost because the reader of the log did not keep up.',
-    logLinesDropped,
-  );
+  const ask = (name: string, help: string, value: () => number | null, merging: Merging) =>
+    registry.asked(`teapop_proxy_${name}`, help, value, merging);
+  ask('tables_usable', '1 while logins can be decided, else 0.', () => Number(tables().usable), 'min');
+  ask('tables_age_seconds', 'Time since the tables were published.', () => tables().ageSeconds, 'max');
+  ask('tables_domains', 'Domains in the tables.', () => tables().domains, 'max');
+  ask('tables_users', 'Users in the tables.', () => tables().users, 'max');
+  const up = () => {
+    const isUp = redisUp();
+    return isUp === null ? null : Number(isUp);
+  };
+  ask('redis_up', '1 while Redis answers, else 0.', up, 'min');
+  registerLogLines(registry, logLinesDropped);
 }

@@ -13,7 +13,7 @@ export function registerProcess(registry: Registry): () => Promise<void> {
   registry.asked('process_heap_bytes', "Heap in use by the runtime's objects.", read('heapBytes'));
   registry.asked('process_open_fds', 'Open file descriptors.', read('openFiles'));
   registry.asked('process_max_fds', 'Most file descriptors allowed.', read('maxFiles'));
-  registry.asked('process_start_time_seconds', 'Start, in seconds since 1970.', read('startedAt'));
+  registry.asked('process_start_time_seconds', 'Start, in seconds since 1970.', read('startedAt'), 'min');
   return async () => {
     state = await processState();
   };

@@ -1,8 +1,35 @@
-import { Counter, Gauge, Histogram, Registry as PromRegistry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry as PromRegistry } from 'prom-client';
 import { Tally } from './tally.ts';
 
 /** Seconds into a histogram. */
 export type Observe = (seconds: number) => void;
+
+/** How the values that several processes have of a metric become one. */
+export type Merging = 'sum' | 'min' | 'max' | 'first';
+
+/** The metrics of one process at a moment, as they can be sent to another. */
+export type Snapshot = readonly Family[];
+export type Family = {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge' | 'histogram';
+  aggregator: Merging;
+  values: readonly {
+    value: number;
+    labels: Readonly<Record<string, string | number>>;
+    /** Of a histogram: which of its series. */
+    metricName?: string | undefined;
+  }[];
+};
+
+/** The metrics of several processes as if they were one. */
+export function merged(snapshots: readonly Snapshot[]): Pick<Registry, 'text' | 'snapshot'> {
+  const together = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
+  return {
+    text: () => together.metrics(),
+    snapshot: () => together.getMetricsAsJSON() as unknown as Promise<Snapshot>,
+  };
+}
 
 /** prom-client, behind the little that the proxy needs of it. A registry of its own: nothing is global. */
 export class Registry {
@@ -14,6 +41,10 @@ export class Registry {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    return (await this.#registry.getMetricsAsJSON()) as unknown as Snapshot;
   }
 
   /** Counts that only grow, by the given combinations of label values. */
@@ -31,10 +62,17 @@ export class Registry {
   }
 
   /** Counts that go up and down. */
-  gauge<L extends string>(name: string, help: string, labels: L[], values: readonly string[][]): Tally<L> {
+  gauge<L extends string>(
+    name: string,
+    help: string,
+    labels: L[],
+    values: readonly string[][],
+    merging: Merging = 'sum',
+  ): Tally<L> {
     const tally = new Tally<L>(labels, values);
     const gauge = new Gauge({
       ...this.#family(name, help),
+      aggregator: merging,
       labelNames: labels,
       collect() {
         gauge.reset();
@@ -45,9 +83,10 @@ export class Registry {
   }
 
   /** A value asked for when the metrics are read; null leaves it out. */
-  asked(name: string, help: string, ask: () => number | null): void {
+  asked(name: string, help: string, ask: () => number | null, merging: Merging = 'sum'): void {
     const gauge = new Gauge({
       ...this.#family(name, help),
+      aggregator: merging,
       collect() {
         const value = ask();
         if (value === null) gauge.remove();
@@ -106,7 +145,12 @@ export class Registry {
 
   /** A value that never changes, told by its labels. */
   fact(name: string, help: string, labels: Record<string, string>): void {
-    new Gauge({ ...this.#family(name, help), labelNames: Object.keys(labels) }).set(labels, 1);
+    const family = {
+      ...this.#family(name, help),
+      labelNames: Object.keys(labels),
+      aggregator: 'first' as const,
+    };
+    new Gauge(family).set(labels, 1);
   }
 
   histogram(name: string, help: string, buckets: number[]): Observe {

@@ -2,6 +2,14 @@ import { write, writeSync } from 'node:fs';
 
 const STDOUT = 1;
 
+/**
+ * POSIX's PIPE_BUF on Linux: what is written at once up to this size is not torn apart by what another process writes to
+ * the same pipe.
+ */
+export const WHOLE_OCTETS = 4096;
+
+const LINE_END = 0x0a;
+
 /** A full pipe that somebody has set to non-blocking says EAGAIN; the reader gets this long before the next try. */
 const RETRY_MS = 20;
 
@@ -13,12 +21,34 @@ const LAST_TRIES = 25;
  * reader that stands still would stop every session.
  */
 export async function writeStdout(text: string): Promise<void> {
-  let rest = Buffer.from(text, 'utf8');
+  await writeOctets(Buffer.from(text, 'utf8'));
+}
+
+/** The same where other processes write there, too: no line of WHOLE_OCTETS at most is torn by theirs. */
+export async function writeSharedStdout(lines: string): Promise<void> {
+  for (const part of wholeParts(Buffer.from(lines, 'utf8'))) await writeOctets(part);
+}
+
+async function writeOctets(octets: Buffer): Promise<void> {
+  let rest = octets;
   while (rest.length > 0) {
     const written = await writeOnce(rest);
     if (written === 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     rest = rest.subarray(written);
   }
+}
+
+/** As many whole lines as fit in WHOLE_OCTETS, over and over; a line that is longer is a part of its own. */
+export function* wholeParts(lines: Buffer): Generator<Buffer> {
+  let rest = lines;
+  while (rest.length > WHOLE_OCTETS) {
+    const fitting = rest.lastIndexOf(LINE_END, WHOLE_OCTETS - 1);
+    const end = fitting >= 0 ? fitting : rest.indexOf(LINE_END);
+    if (end < 0) break;
+    yield rest.subarray(0, end + 1);
+    rest = rest.subarray(end + 1);
+  }
+  if (rest.length > 0) yield rest;
 }
 
 /** Octets taken, 0 where the pipe is full. */
@@ -33,15 +63,23 @@ function writeOnce(octets: Uint8Array): Promise<number> {
 }
 
 /** The same at once, for a process about to end; gives up on a reader that has gone or stands still. */
-export function writeStdoutNow(text: string): void {
-  let rest = Buffer.from(text, 'utf8');
-  for (let tries = 0; rest.length > 0 && tries < LAST_TRIES; ) {
+export function writeStdoutNow(lines: string): void {
+  let tries = 0;
+  for (const part of wholeParts(Buffer.from(lines, 'utf8'))) tries = writeNow(part, tries);
+}
+
+/** @returns the tries that are spent */
+function writeNow(octets: Buffer, before: number): number {
+  let rest = octets;
+  let tries = before;
+  while (rest.length > 0 && tries < LAST_TRIES) {
     try {
       rest = rest.subarray(writeSync(STDOUT, rest));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return LAST_TRIES;
       tries += 1;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     }
   }
+  return tries;
 }

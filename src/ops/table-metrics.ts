@@ -1,4 +1,4 @@
-import type { Registry } from './registry.ts';
+import type { Merging, Registry } from './registry.ts';
 
 /** Where a lookup was answered from, most wanted first. */
 export const LOOKUP_SOURCES = ['memory', 'redis', 'snapshot', 'unavailable'] as const;
@@ -35,24 +35,34 @@ export function registerNearness(registry: Registry, ask: () => NearState | null
     'Rows dropped from memory because they had changed.',
     () => ask()?.invalidated ?? 0,
   );
-  const show = (name: string, help: string, value: (state: NearState) => number | null | undefined) =>
-    registry.asked(`teapop_proxy_tables_${name}`, help, () => {
+  const show = (
+    name: string,
+    help: string,
+    merging: Merging,
+    value: (state: NearState) => number | null | undefined,
+  ) => {
+    const read = () => {
       const state = ask();
       return state === null ? null : (value(state) ?? null);
-    });
-  show('hot_rows', 'Rows of domains and users in memory.', ({ hot }) => hot);
-  show('unknown_names', 'Names in memory that are in no table.', ({ unknown }) => unknown);
-  show('memory_bytes', 'Memory that both take, roughly.', ({ octets }) => octets);
-  show('generation', 'The publication that is followed.', ({ generation }) => generation);
-  show('feed_trusted', '1 while rows in memory are known to be current, else 0.', ({ feedTrusted }) =>
-    Number(feedTrusted),
+    };
+    registry.asked(`teapop_proxy_tables_${name}`, help, read, merging);
+  };
+  show('hot_rows', 'Rows of domains and users in memory.', 'sum', ({ hot }) => hot);
+  show('unknown_names', 'Names in memory that are in no table.', 'sum', ({ unknown }) => unknown);
+  show('memory_bytes', 'Memory that both take, roughly.', 'sum', ({ octets }) => octets);
+  show('generation', 'The publication that is followed.', 'min', ({ generation }) => generation);
+  show('feed_trusted', '1 while rows in memory are known to be current, else 0.', 'min', (state) =>
+    Number(state.feedTrusted),
   );
-  show('feed_age_seconds', 'Time since Redis told what is published.', (state) => state.feedAgeSeconds);
   show(
-    'snapshot_generation',
-    'The publication that the snapshot holds.',
-    (state) => state.snapshot?.generation,
+    'feed_age_seconds',
+    'Time since Redis told what is published.',
+    'max',
+    (state) => state.feedAgeSeconds,
   );
-  show('snapshot_age_seconds', 'Time since it was what is published.', (state) => state.snapshot?.ageSeconds);
-  show('snapshot_bytes', 'Size of the snapshot.', ({ snapshot }) => snapshot?.octets);
+  const ofSnapshot = (key: 'generation' | 'ageSeconds' | 'octets') => (state: NearState) =>
+    state.snapshot?.[key];
+  show('snapshot_generation', 'The publication that the snapshot holds.', 'min', ofSnapshot('generation'));
+  show('snapshot_age_seconds', 'Time since it was what is published.', 'max', ofSnapshot('ageSeconds'));
+  show('snapshot_bytes', 'Size of the snapshot.', 'sum', ofSnapshot('octets'));
 }

@@ -39,6 +39,8 @@ export function serverMetrics(registry: Registry, servers: readonly ServerName[]
     '1 while a server counts as up, else 0.',
     labels,
     names,
+    // Of workers each finds out for itself: down is what is down for all of them.
+    'max',
   );
   for (const { upstream, server } of servers) up.add(1, upstream, server);
   const sessions = registry.gauge(

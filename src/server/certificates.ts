@@ -17,11 +17,14 @@ const LEAST_SECRET = 32;
 export class ListenerCertificates {
   readonly #config: Config;
   readonly #transport: Transport;
+  readonly #secret: Uint8Array | null;
   #contexts = new Map<string, ServerTls>();
   /** Tells what the contexts were made of. */
   #digest = '';
 
-  constructor(config: Config, transport: Transport) {
+  /** @param secret for tickets where no file holds one; null for the process's own */
+  constructor(config: Config, transport: Transport, secret: Uint8Array | null = null) {
+    this.#secret = secret;
     this.#config = config;
     this.#transport = transport;
   }
@@ -31,7 +34,7 @@ export class ListenerCertificates {
     const listeners = this.#config.listeners.filter((listener) => listener.tls !== 'off');
     const [first, ...others] = await Promise.all(this.#config.tls.certificates.map(read));
     if (first === undefined) return;
-    const secret = await ticketSecret(this.#config.tls.ticketSecretFile);
+    const secret = (await ticketSecret(this.#config.tls.ticketSecretFile)) ?? this.#secret;
     const clientCas = await Promise.all(listeners.map(clientCaOf));
     // New contexts would end the sessions of which clients hold tickets, where these are the context's own (Bun).
     const digest = digestOf([first, ...others, clientCas, secret && Buffer.from(secret).toString('hex')]);

@@ -15,9 +15,11 @@ import { Seldom } from '../proxy/seldom.ts';
 import { ServerReport } from '../proxy/server-report.ts';
 import { Spares } from '../proxy/spares.ts';
 import type { UpstreamPool } from '../proxy/upstream-pool.ts';
-import type { KeepAlive, Listener, Transport } from '../transport/transport.ts';
+import type { Listener, Transport } from '../transport/transport.ts';
+import { atMost, FLUSH_MS } from './at-most.ts';
 import { createHashing, type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
+import { keepAliveOf, limitsOf } from './limits.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
 import { openTables, type Tables } from './tables.ts';
@@ -30,10 +32,16 @@ import {
   upstreamRule,
 } from './upstreams.ts';
 
-export type ServerOptions = { config: Config; secrets: Secrets; transport: Transport; log: Log };
-
-/** How long the last lines of the log may take to be written. */
-const FLUSH_MS = 2000;
+export type ServerOptions = {
+  config: Config;
+  secrets: Secrets;
+  transport: Transport;
+  log: Log;
+  /** One of several processes: it shares its ports with the others. */
+  isWorker?: boolean;
+  /** What the others have for TLS tickets, where no file holds it. */
+  ticketSecret?: Uint8Array | null;
+};
 
 /** How long a start waits for the mailstores' capabilities: one that is well answers in milliseconds. */
 const FIRST_ANSWERS_MS = 1000;
@@ -74,7 +82,7 @@ export class Server {
     const { config, transport, log } = options;
     this.#options = options;
     this.#hashing = createHashing(config);
-    this.#certificates = new ListenerCertificates(config, transport);
+    this.#certificates = new ListenerCertificates(config, transport, options.ticketSecret ?? null);
     this.#metrics = createMetrics({
       listeners: config.listeners.map(({ name }) => name),
       upstreams: config.upstreams.map(({ name }) => name),
@@ -87,6 +95,7 @@ export class Server {
         verifier: () => this.#hashing.verifier.state,
         loginCache: () => this.#hashing.cache.state,
         logLinesDropped: () => log.dropped,
+        workers: () => this.#workers(),
       },
     });
     this.#unwatch = watchEventLoop((seconds) => this.#metrics.eventLoopLag(seconds));
@@ -109,6 +118,10 @@ export class Server {
 
   get bound(): readonly Bound[] {
     return this.#listeners.map(({ bound }) => bound);
+  }
+
+  get metrics(): Metrics {
+    return this.#metrics;
   }
 
   /** Where health and metrics are served; null where they are not. */
@@ -153,7 +166,6 @@ export class Server {
     await this.#sessions?.drain(config.shutdown.grace);
     await this.#release();
     log.event('info', 'stopped');
-    // A reader of the log that stands still must not keep a stopped proxy alive.
     await atMost(FLUSH_MS, log.flush());
   }
 
@@ -203,13 +215,7 @@ export class Server {
       servers,
       keepAlive: keepAliveOf(config),
       unique: () => randomBytes(UNIQUE_OCTETS).toString('hex'),
-      limits: {
-        loginMs: config.limits.loginTime,
-        lineMs: config.limits.lineTime,
-        handshakeMs: config.limits.handshakeTime,
-        sessionIdleMs: config.limits.sessionIdle,
-        connections: config.limits.connections,
-      },
+      limits: limitsOf(config),
     });
     // The first clients shall hear what the later ones will; but no mailstore that is away holds up the start.
     await atMost(FIRST_ANSWERS_MS, heard);
@@ -220,7 +226,7 @@ export class Server {
 
   async #startAdmin(endpoint: { address: string; port: number }): Promise<Admin> {
     try {
-      const readiness = () => this.#unready();
+      const readiness = () => this.unready();
       return await startAdmin({ ...endpoint, readiness, metrics: this.#metrics });
     } catch (error) {
       throw cannotListen('admin', endpoint, error);
@@ -233,7 +239,10 @@ export class Server {
     const keepAlive = keepAliveOf(this.#options.config);
     const { address, port } = config;
     const listener = await sessions
-      .listen(policy, { address, port, ...(keepAlive === null ? {} : { keepAlive }) })
+      .listen(policy, {
+        ...{ address, port, reusePort: this.#options.isWorker === true },
+        ...(keepAlive === null ? {} : { keepAlive }),
+      })
       .catch((error) => {
         throw cannotListen(`listener ${config.name}`, config, error);
       });
@@ -243,10 +252,18 @@ export class Server {
   }
 
   /** Why no login should be sent here now. */
-  #unready(): string[] {
+  unready(): string[] {
     if (this.#state !== 'serving') return [this.#state];
     const status = this.#tables!.store.status();
     return [...(status.usable ? [] : [`tables: ${status.detail}`]), ...awayUpstreams(this.#pools)];
+  }
+
+  /** Of several the primary tells. */
+  #workers() {
+    const configured = 1;
+    return this.#options.isWorker
+      ? null
+      : { configured, ready: Number(this.unready().length === 0), restarts: 0 };
   }
 
   #tableState() {
@@ -275,25 +292,4 @@ export class Server {
     this.#unwatch();
     this.#wheel.stop();
   }
-}
-
-async function atMost(ms: number, coming: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([coming, late]);
-  clearTimeout(timer);
-}
-
-/** The config has milliseconds, the system takes whole seconds. */
-function keepAliveOf({ keepalive }: Config): KeepAlive | null {
-  if (keepalive === null) return null;
-  const seconds = (ms: number) => Math.round(ms / 1000);
-  return {
-    idle: seconds(keepalive.idle),
-    interval: seconds(keepalive.interval),
-    count: keepalive.count,
-    userTimeout: seconds(keepalive.userTimeout),
-  };
 }

@@ -27,6 +27,7 @@ export async function families(): Promise<Map<string, Family>> {
         entries: { accepted: 0, rejected: 0 },
       }),
       logLinesDropped: () => 0,
+      workers: () => ({ configured: 1, ready: 1, restarts: 0 }),
     },
   });
   const found = new Map<string, Family>();

@@ -223,3 +223,38 @@ test('a writer that fails loses its lines and nothing else', async () => {
   await log.flush();
   assert.match(written.join(''), /"kept"[\s\S]*"log-lines-dropped","lines":1/);
 });
+
+test('of several processes each line tells which one wrote it', async () => {
+  const batches: string[] = [];
+  const log = createLog({
+    level: 'info',
+    worker: 2,
+    write: (text) => void batches.push(text),
+    clock: () => 0,
+  });
+  log.event('info', 'listening', { name: 'pop3' });
+  await log.flush();
+  assert.equal(
+    batches.join(''),
+    '{"time":"1970-01-01T00:00:00.000Z","level":"info","event":"listening","worker":2,"name":"pop3"}\n',
+  );
+});
+
+test('no line is longer than what a pipe takes in one piece: its longest texts are cut', async () => {
+  const { log, batches, lines } = logged();
+  const long = 'ä'.repeat(1024);
+  log.event('warn', 'table-diagnostic', { file: long, line: 7, reason: long, cure: long, code: 'short' });
+  await log.flush();
+  assert.ok(Buffer.byteLength(batches.join('')) <= 4096);
+  const [{ file, line, reason, cure, code }] = lines();
+  assert.deepEqual([line, code], [7, 'short']);
+  for (const text of [file, reason, cure]) assert.match(text, /^ä{100,}…$/);
+});
+
+test('a line that fits is not touched', async () => {
+  const { log, lines } = logged();
+  const text = 'x'.repeat(1024);
+  log.event('warn', 'upstream-failed', { one: text, two: text, three: text });
+  await log.flush();
+  assert.deepEqual([lines()[0].one, lines()[0].two, lines()[0].three], [text, text, text]);
+});

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto';
+import type { Config } from '../config/schema.ts';
+import { type Admin, startAdmin } from '../ops/admin.ts';
+import type { Log } from '../ops/log.ts';
+import type { Snapshot } from '../ops/registry.ts';
+import { PrimaryMetrics } from '../ops/worker-metrics.ts';
+import type { Transport } from '../transport/transport.ts';
+import { atMost, FLUSH_MS } from './at-most.ts';
+import { cannotListen } from './listen-failure.ts';
+import { claimPorts } from './ports.ts';
+import type { Bound } from './server.ts';
+import type { StartMessage } from './worker-messages.ts';
+import { describe, type WorkerEnd, WorkerProcess } from './worker-process.ts';
+import { WorkerTotals } from './worker-totals.ts';
+
+export type PrimaryOptions = {
+  config: Config;
+  /** The config's file, and its text as it was read: every worker is to have this one, whenever it starts. */
+  file: string;
+  text: string;
+  sockets: 'auto' | 'node';
+  transport: Transport;
+  log: Log;
+  /** The program's own file and the arguments that make it a worker. */
+  command: readonly [string, ...string[]];
+};
+
+/** Between the end of a worker and the start of the next in its place, doubling up to the second. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+/** One that served for so long did not fail at its start. */
+const SOUND_MS = 60_000;
+/** A worker tells each second that it is there: one whose event loop stands serves nobody, and after the second never will. */
+const SILENT_MS = 10_000;
+const LOST_MS = 60_000;
+const WATCH_MS = 1_000;
+/** Beyond the grace time of sessions: for the log's last lines, and what else a worker has to put away. */
+const LEAVING_MS = 5_000;
+
+/**
+ * Several processes that share the ports and are one proxy to the outside: one set of signals, one admin listener, one
+ * log. A worker that ends unasked takes its own sessions with it and no others, and is started again.
+ */
+export class Primary {
+  readonly #options: PrimaryOptions;
+  readonly #totals = new WorkerTotals();
+  readonly #metrics: PrimaryMetrics;
+  /** In their places; null where one is to be started again. */
+  readonly #workers: (WorkerProcess | null)[];
+  readonly #failures: number[];
+  readonly #secret: string | null;
+  #state: 'starting' | 'serving' | 'draining' = 'starting';
+  #restarts = 0;
+  #bound: readonly Bound[] = [];
+  #admin: Admin | null = null;
+  readonly #watch = setInterval(() => this.#killLost(), WATCH_MS);
+  readonly #pauses = new Set<NodeJS.Timeout>();
+
+  private constructor(options: PrimaryOptions) {
+    const { config, transport, log } = options;
+    this.#options = options;
+    this.#workers = Array.from({ length: config.workers }, () => null);
+    this.#failures = Array.from({ length: config.workers }, () => 0);
+    this.#metrics = new PrimaryMetrics({
+      workers: () => ({ configured: config.workers, ready: this.#ready, restarts: this.#restarts }),
+      logLinesDropped: () => log.dropped,
+    });
+    // Where a file holds one, it is for more than these workers.
+    const makesOne = transport.sharesTickets && config.tls.ticketSecretFile === null;
+    this.#secret = makesOne ? randomBytes(32).toString('base64') : null;
+  }
+
+  /** Resolves when every worker listens. Rejects with an Error that says what cannot be used; nothing is left running. */
+  static async start(options: PrimaryOptions): Promise<Primary> {
+    const primary = new Primary(options);
+    try {
+      await primary.#start();
+    } catch (error) {
+      primary.#state = 'draining';
+      for (const worker of primary.#workers) worker?.kill();
+      await primary.#release();
+      throw error;
+    }
+    return primary;
+  }
+
+  /** Each worker reads certificates and tables anew, and logs what came of it. */
+  async reload(): Promise<void> {
+    for (const worker of this.#workers) worker?.send({ type: 'reload' });
+  }
+
+  /** All workers stop accepting, let their sessions finish for the grace time, and end. */
+  async stop(): Promise<void> {
+    const { config, log } = this.#options;
+    this.#state = 'draining';
+    const workers = this.#workers.filter((worker) => worker !== null);
+    log.event('info', 'draining', { workers: workers.length });
+    for (const worker of workers) worker.send({ type: 'drain' });
+    const late = setTimeout(() => {
+      for (const worker of workers) worker.kill();
+    }, config.shutdown.grace + LEAVING_MS);
+    await Promise.all(workers.map(({ ended }) => ended));
+    clearTimeout(late);
+    await this.#release();
+    log.event('info', 'stopped');
+    await atMost(FLUSH_MS, log.flush());
+  }
+
+  /** Ends a drain: cuts off the sessions that are left. */
+  abort(): void {
+    for (const worker of this.#workers) worker?.send({ type: 'abort' });
+  }
+
+  get #ready(): number {
+    return this.#workers.filter((worker) => worker !== null && isReady(worker)).length;
+  }
+
+  async #start(): Promise<void> {
+    const { config, transport, log } = this.#options;
+    if (config.admin !== null) this.#admin = await this.#startAdmin(config.admin);
+    this.#bound = await claimPorts(config, transport);
+    await Promise.all(this.#workers.map((_, index) => this.#launch(index)));
+    if (this.#workers.includes(null)) throw new Error('a worker ended as soon as it had started');
+    for (const bound of this.#bound) {
+      const { tls } = config.listeners.find(({ name }) => name === bound.name)!;
+      log.event('info', 'listening', { ...bound, tls });
+    }
+    this.#state = 'serving';
+  }
+
+  async #startAdmin(endpoint: { address: string; port: number }): Promise<Admin> {
+    const text = () => this.#text();
+    const { contentType } = this.#metrics;
+    const readiness = () => this.#unready();
+    return startAdmin({ ...endpoint, readiness, metrics: { text, contentType } }).catch((error) => {
+      throw cannotListen('admin', endpoint, error);
+    });
+  }
+
+  async #text(): Promise<string> {
+    const workers = this.#workers.filter((worker) => worker !== null);
+    const answers = await Promise.all(workers.map((worker) => worker.metrics()));
+    const known = answers.filter((snapshot): snapshot is Snapshot => snapshot !== null);
+    return this.#totals.text([...known, await this.#metrics.snapshot()]);
+  }
+
+  /** Half of the workers are enough for the time until the others are there again. */
+  #unready(): string[] {
+    if (this.#state !== 'serving') return [this.#state];
+    const { length } = this.#workers;
+    const ready = this.#ready;
+    if (ready * 2 >= length) return [];
+    const reasons = this.#workers.flatMap((worker) => (worker === null ? [] : worker.unready));
+    return [`workers: ${ready} of ${length} ready`, ...new Set(reasons)];
+  }
+
+  /** Resolves when it listens. */
+  async #launch(index: number): Promise<void> {
+    const { file, text, sockets, command } = this.#options;
+    const worker = new WorkerProcess(index, command);
+    this.#workers[index] = worker;
+    void worker.ended.then((end) => this.#ended(worker, end));
+    const message: StartMessage = {
+      ...{ type: 'start', file, text, index, sockets },
+      ...{ bound: [...this.#bound], ticketSecret: this.#secret },
+    };
+    await worker.start(message);
+  }
+
+  async #ended(worker: WorkerProcess, end: WorkerEnd): Promise<void> {
+    const { index, pid } = worker;
+    if (worker.snapshot !== null) await this.#totals.keep(worker.snapshot);
+    this.#workers[index] = null;
+    if (this.#state !== 'serving') return;
+    const failures = performance.now() - worker.startedAt < SOUND_MS ? this.#failures[index]! + 1 : 1;
+    this.#failures[index] = failures;
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
+    const detail = describe(end);
+    this.#options.log.event('error', 'worker-ended', { number: index + 1, pid, detail, restart_in: pause });
+    const timer = setTimeout(() => {
+      this.#pauses.delete(timer);
+      void this.#restart(index);
+    }, pause);
+    this.#pauses.add(timer);
+  }
+
+  async #restart(index: number): Promise<void> {
+    const { log } = this.#options;
+    this.#restarts++;
+    const began = this.#launch(index);
+    const { pid } = this.#workers[index]!;
+    try {
+      await began;
+      log.event('info', 'worker-started', { number: index + 1, pid });
+    } catch (error) {
+      // Its end follows, and another try.
+      log.event('error', 'worker-failed', { number: index + 1, pid, detail: (error as Error).message });
+    }
+  }
+
+  #killLost(): void {
+    for (const worker of this.#workers) {
+      if (worker === null || worker.silence < LOST_MS) continue;
+      const { index, pid } = worker;
+      this.#options.log.event('error', 'worker-silent', { number: index + 1, pid });
+      worker.kill();
+    }
+  }
+
+  async #release(): Promise<void> {
+    clearInterval(this.#watch);
+    for (const timer of this.#pauses) clearTimeout(timer);
+    await this.#admin?.close();
+  }
+}
+
+function isReady(worker: WorkerProcess): boolean {
+  return worker.unready.length === 0 && worker.silence < SILENT_MS;
+}
