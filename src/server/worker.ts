@@ -62,7 +62,9 @@ function load(start: StartMessage, environment: Environment): { config: Config; 
 function workerLog(config: Config, index: number): Log {
   const log = createLog({ ...config.log, worker: index + 1 });
   process.on('exit', () => log.flushNow());
-  const untold = new Set(index === 0 ? ['listening'] : ['listening', 'table-diagnostic', 'tickets-not-shared']);
+  const untold = new Set(
+    index === 0 ? ['listening'] : ['listening', 'table-diagnostic', 'tickets-not-shared'],
+  );
   return {
     session: (record) => log.session(record),
     event(level, event, fields) {
