@@ -12,7 +12,22 @@ import type { Config } from './schema.ts';
 
 /** What domains offer besides logins that send the password, and what listeners announce of it. */
 export function mechanismRules(config: Config): Finding[] {
-  return [...placesOf(config).flatMap((place) => placeRules(config, place)), ...announcementRules(config)];
+  return [
+    ...placesOf(config).flatMap((place) => placeRules(config, place)),
+    ...announcementRules(config),
+    ...iterationRules(config),
+  ];
+}
+
+/** Cyrus SASL's MAX_ITERATION_COUNTER: its clients give up on more. */
+const MOST_THAT_ALL_COMPUTE = 65_536;
+
+function iterationRules({ passwords, tables }: Config): Finding[] {
+  if (passwords.scramIterations <= MOST_THAT_ALL_COMPUTE || !someOffer(tables).scram) return [];
+  const hint = `${MOST_THAT_ALL_COMPUTE} are the most that Cyrus SASL computes`;
+  return [
+    doubtful(['passwords', 'scram_iterations'], 'mail programs may refuse so many', hint, [['tables']]),
+  ];
 }
 
 const SETTINGS = ['apop', 'scram'] as const;

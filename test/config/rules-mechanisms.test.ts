@@ -79,6 +79,26 @@ describe('what domains offer', () => {
   });
 });
 
+test('more iterations than all clients compute are doubted, where they are used', () => {
+  const many = (tables: string) =>
+    warningsOf(`${tables}${SECRET}passwords: { seal_key_file: /key, scram_iterations: 100000 }\n`);
+  assert.deepEqual(many('tables: { scram: true }\n'), [
+    'passwords.scram_iterations: mail programs may refuse so many',
+  ]);
+  assert.deepEqual(many(''), []);
+});
+
+test('digests without TLS step round a certificate that is demanded', () => {
+  const demanding = (who: string) =>
+    `listeners: [{ name: a, port: 1, digest_auth: ${who}, client_certificates: { ca_file: /ca } }]
+tls: { certificates: [{ certificate: /a, key: /b }] }
+tables: { scram: true }\n${SECRET}${KEY}`;
+  const [error, hint] = only(demanding('always'));
+  assert.equal(error, 'listeners[0].client_certificates: who logs in without TLS shows no certificate');
+  assert.match(hint ?? '', /digest_auth: never/);
+  good(withRest(demanding('never')));
+});
+
 describe('what a listener announces', () => {
   const methods = (tables: string, listed = '') => {
     const { config } = good(withRest(`${tables}${SECRET}${KEY}${listener(listed)}`));
