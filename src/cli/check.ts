@@ -3,12 +3,14 @@ import { configFile, type Failure, type ParsedConfig, readConfig, report } from 
 import { formatError } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { loadSecrets } from '../config/secrets.ts';
+import { ownUpstreams } from '../server/own-upstream.ts';
 import { CONFIG_OPTION, readArguments } from './arguments.ts';
 import { type CommandIo, EXIT } from './io.ts';
 
 export const USAGE = `usage: teapop-proxy check [--config FILE]
 
 Reads the config, the secrets, certificates and keys that it names, and reports all that is wrong with them.
+Asks the DNS whether an upstream is this very proxy.
 The file is that of --config, or of TEAPOP_PROXY_CONFIG, or /etc/teapop-proxy/teapop-proxy.yaml.
 Exit status: 0 good (warnings included), 1 errors, 2 wrong usage.
 `;
@@ -19,9 +21,9 @@ export async function check(argv: string[], io: CommandIo): Promise<number> {
   return typeof values === 'number' ? values : checkFile(configFile(values.config, io.env), io);
 }
 
-function checkFile(file: string, io: CommandIo): number {
+async function checkFile(file: string, io: CommandIo): Promise<number> {
   const parsed = readConfig(file);
-  const { errors, warnings } = 'errors' in parsed ? parsed : checkNamedFiles(parsed, io);
+  const { errors, warnings } = 'errors' in parsed ? parsed : await checkNamed(parsed, io);
   for (const problem of [...errors, ...warnings]) io.err(`${formatError(problem)}\n`);
   if ('errors' in parsed || errors.length > 0) {
     io.err(`${file}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`);
@@ -31,9 +33,11 @@ function checkFile(file: string, io: CommandIo): number {
   return EXIT.ok;
 }
 
-function checkNamedFiles({ config, source, warnings }: ParsedConfig, io: CommandIo): Failure {
+/** The files and hosts that it names. */
+async function checkNamed({ config, source, warnings }: ParsedConfig, io: CommandIo): Promise<Failure> {
   const { findings } = loadSecrets(config, io.env);
-  const found = report(source, [...findings, ...fileFindings(config, Date.now())]);
+  const loops = await ownUpstreams(config);
+  const found = report(source, [...findings, ...fileFindings(config, Date.now()), ...loops]);
   return { errors: found.errors, warnings: [...warnings, ...found.warnings] };
 }
 

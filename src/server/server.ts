@@ -22,6 +22,7 @@ import { ListenerCertificates } from './certificates.ts';
 import { keepAliveOf, limitsOf } from './limits.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
+import { refuseLoops } from './own-upstream.ts';
 import { openTables, type Tables } from './tables.ts';
 import {
   askedServers,
@@ -179,6 +180,7 @@ export class Server {
     if (config.admin !== null) {
       this.#admin = await this.#startAdmin(config.admin);
     }
+    await refuseLoops(config);
     await this.#certificates.load();
     if (config.tls.ticketSecretFile !== null && !transport.sharesTickets)
       log.event('warn', 'tickets-not-shared', { runtime: transport.name });

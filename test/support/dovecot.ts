@@ -30,6 +30,8 @@ export type DovecotOptions = {
   tls?: Certificate;
   /** True leaves Dovecot's delay for addresses with failed logins on. Default off. */
   penalty?: boolean;
+  /** For the second life of one that was killed; else a free one. */
+  port?: number;
   /** Seconds that a failed login takes at least. Default 0. */
   failureDelay?: number;
   /** Further lines of configuration. */
@@ -71,7 +73,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   const folder = temporaryFolder('dovecot');
   const maildrops = layOut(folder, options.users);
   const tlsPort = options.tls === undefined ? 0 : await freePort();
-  const layout: Layout = { folder, port: await freePort(), tlsPort, maildrops };
+  const layout: Layout = { folder, port: options.port ?? (await freePort()), tlsPort, maildrops };
   chownSync(`${folder.path}/spool`, 0, SPOOL_GROUP);
   for (const maildrop of maildrops.values()) makeMaildrop(layout, maildrop);
   // Readable for Dovecot's own users, which read them as soon as root has no part in it.

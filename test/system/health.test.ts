@@ -11,6 +11,7 @@ import {
   LOGIN_RESULTS,
   NOTICE_RESULTS,
   REFUSAL_REASONS,
+  SPARE_EVENTS,
   UPSTREAM_FAILURES,
 } from '../../src/ops/outcome.ts';
 import { PHASES } from '../../src/ops/phase.ts';
@@ -98,6 +99,7 @@ const VALUES: Record<string, readonly string[] | RegExp> = {
   direction: DIRECTIONS,
   source: LOOKUP_SOURCES,
   rank: QUEUE_RANKS,
+  event: SPARE_EVENTS,
   runtime: ['bun', 'node'],
   // Of TLS, of the proxy, of the runtime, and a histogram's bounds.
   version: /^(TLSv1(\.[123])?|none|\d+\.\d+\.\d+)$/,
