@@ -23,19 +23,28 @@ export type PrimaryOptions = {
   log: Log;
   /** The program's own file and the arguments that make it a worker. */
   command: readonly [string, ...string[]];
+  pace?: Partial<Pace>;
 };
 
-/** Between the end of a worker and the start of the next in its place, doubling up to the second. */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
-/** One that served for so long did not fail at its start. */
-const SOUND_MS = 60_000;
-/** A worker tells each second that it is there: one whose event loop stands serves nobody, and after the second never will. */
-const SILENT_MS = 10_000;
-const LOST_MS = 60_000;
-const WATCH_MS = 1_000;
-/** Beyond the grace time of sessions: for the log's last lines, and what else a worker has to put away. */
-const LEAVING_MS = 5_000;
+/** Durations in milliseconds. */
+export type Pace = {
+  /** Between the end of a worker and the start of the next in its place, doubling up to the second. */
+  firstPause: number;
+  longestPause: number;
+  /** One that served for so long did not fail at its start. */
+  sound: number;
+  /** A worker tells each second that it is there: one that is silent for so long serves nobody, and for so long never will. */
+  silent: number;
+  lost: number;
+  watch: number;
+  /** Beyond the grace time of sessions: for the log's last lines, and what else a worker has to put away. */
+  leaving: number;
+};
+
+const PACE: Pace = {
+  ...{ firstPause: 1_000, longestPause: 30_000, sound: 60_000 },
+  ...{ silent: 10_000, lost: 60_000, watch: 1_000, leaving: 5_000 },
+};
 
 /**
  * Several processes that share the ports and are one proxy to the outside: one set of signals, one admin listener, one
@@ -53,12 +62,15 @@ export class Primary {
   #restarts = 0;
   #bound: readonly Bound[] = [];
   #admin: Admin | null = null;
-  readonly #watch = setInterval(() => this.#killLost(), WATCH_MS);
+  readonly #pace: Pace;
+  readonly #watch: NodeJS.Timeout;
   readonly #pauses = new Set<NodeJS.Timeout>();
 
   private constructor(options: PrimaryOptions) {
     const { config, transport, log } = options;
     this.#options = options;
+    this.#pace = { ...PACE, ...options.pace };
+    this.#watch = setInterval(() => this.#killLost(), this.#pace.watch);
     this.#workers = Array.from({ length: config.workers }, () => null);
     this.#failures = Array.from({ length: config.workers }, () => 0);
     this.#metrics = new PrimaryMetrics({
@@ -98,7 +110,7 @@ export class Primary {
     for (const worker of workers) worker.send({ type: 'drain' });
     const late = setTimeout(() => {
       for (const worker of workers) worker.kill();
-    }, config.shutdown.grace + LEAVING_MS);
+    }, config.shutdown.grace + this.#pace.leaving);
     await Promise.all(workers.map(({ ended }) => ended));
     clearTimeout(late);
     await this.#release();
@@ -112,7 +124,7 @@ export class Primary {
   }
 
   get #ready(): number {
-    return this.#workers.filter((worker) => worker !== null && isReady(worker)).length;
+    return this.#workers.filter((worker) => worker !== null && this.#isReady(worker)).length;
   }
 
   async #start(): Promise<void> {
@@ -172,9 +184,10 @@ export class Primary {
     if (worker.snapshot !== null) await this.#totals.keep(worker.snapshot);
     this.#workers[index] = null;
     if (this.#state !== 'serving') return;
-    const failures = performance.now() - worker.startedAt < SOUND_MS ? this.#failures[index]! + 1 : 1;
+    const failures = performance.now() - worker.startedAt < this.#pace.sound ? this.#failures[index]! + 1 : 1;
     this.#failures[index] = failures;
-    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
+    const { firstPause, longestPause } = this.#pace;
+    const pause = Math.min(longestPause, firstPause * 2 ** (failures - 1));
     const detail = describe(end);
     this.#options.log.event('error', 'worker-ended', { number: index + 1, pid, detail, restart_in: pause });
     const timer = setTimeout(() => {
@@ -198,9 +211,13 @@ export class Primary {
     }
   }
 
+  #isReady(worker: WorkerProcess): boolean {
+    return worker.unready.length === 0 && worker.silence < this.#pace.silent;
+  }
+
   #killLost(): void {
     for (const worker of this.#workers) {
-      if (worker === null || worker.silence < LOST_MS) continue;
+      if (worker === null || worker.silence < this.#pace.lost) continue;
       const { index, pid } = worker;
       this.#options.log.event('error', 'worker-silent', { number: index + 1, pid });
       worker.kill();
@@ -212,8 +229,4 @@ export class Primary {
     for (const timer of this.#pauses) clearTimeout(timer);
     await this.#admin?.close();
   }
-}
-
-function isReady(worker: WorkerProcess): boolean {
-  return worker.unready.length === 0 && worker.silence < SILENT_MS;
 }
