@@ -49,6 +49,8 @@ export class Dialogue {
   #addresses: readonly string[] = [];
   #next = 0;
   #connection: Connection | null = null;
+  /** What came last has been answered by octets, or has been all that was waited for. */
+  #replied = false;
   /** For the log: how the connection broke. */
   #loss = '';
   #over = false;
@@ -152,8 +154,11 @@ export class Dialogue {
   }
 
   received(octets: Uint8Array): void {
+    this.#replied = false;
     this.#machine.receive(octets);
     this.#pump();
+    // A reply to some of the lines that went at once: the next may be held back until this one is acknowledged.
+    if (!this.#replied && !this.#over) this.#services.transport.acknowledge(this.#connection!);
   }
 
   /** The mailstore closed, half or whole. */
@@ -195,6 +200,7 @@ export class Dialogue {
     while (!this.#over) {
       const effect = this.#machine.next();
       if (effect === null) return;
+      this.#replied = true;
       switch (effect.do) {
         case 'send':
           this.#connection!.write(effect.octets);

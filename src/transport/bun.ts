@@ -1,5 +1,6 @@
 /** The transport on Bun's native sockets. */
 
+import { tryAcknowledge } from './acknowledge.ts';
 import { BunConnection, type NativeSocket } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
@@ -66,6 +67,10 @@ function connect(options: ConnectOptions): Connection {
   return connection;
 }
 
+function acknowledge(connection: Connection): void {
+  tryAcknowledge((connection as BunConnection).fd);
+}
+
 function keepAlive(connection: Connection, settings: KeepAlive): void {
   tryKeepAlive((connection as BunConnection).fd, settings);
 }
@@ -78,4 +83,5 @@ export const bunTransport: Transport = {
   serverTls: bunServerTls,
   clientTls: bunClientTls,
   keepAlive,
+  acknowledge,
 };

@@ -4,8 +4,8 @@
  * the same way as the rest, because a listening socket of either runtime has no such method.
  */
 import { Socket } from 'node:net';
-import { DataType, load, open } from 'ffi-rs';
 import { setKeepAliveInterval, setKeepAliveProbes, setUserTimeout } from 'net-keepalive';
+import { setOption } from './socket-option.ts';
 import type { KeepAlive } from './transport.ts';
 
 const MILLISECONDS = 1000;
@@ -15,25 +15,6 @@ const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
 const SOL_TCP = 6;
 const TCP_KEEPIDLE = 4;
-
-const LIBRARY = 'libc of keepalive';
-let opened = false;
-
-function setOption(fd: number, level: number, name: number, value: number): void {
-  // An empty path names the process itself, which has libc's symbols.
-  if (!opened) open({ library: LIBRARY, path: '' });
-  opened = true;
-  const bytes = Buffer.alloc(Int32Array.BYTES_PER_ELEMENT);
-  bytes.writeInt32LE(value);
-  const result = load({
-    library: LIBRARY,
-    funcName: 'setsockopt',
-    retType: DataType.I32,
-    paramsType: [DataType.I32, DataType.I32, DataType.I32, DataType.U8Array, DataType.I32],
-    paramsValue: [fd, level, name, bytes, bytes.length],
-  });
-  if (result !== 0) throw new Error(`setsockopt(${level}, ${name}) failed`);
-}
 
 /** net-keepalive wants a net.Socket and takes nothing from it but the descriptor. */
 function socketOf(fd: number): Socket {

@@ -83,6 +83,7 @@ export function memoryTransport(window = DEFAULT_WINDOW): MemoryTransport {
     serverTls: (options) => ({ side: 'server', options }),
     clientTls: (options) => ({ side: 'client', options }),
     keepAlive: (connection, settings) => void kept.set(connection, settings),
+    acknowledge() {},
     silentPorts,
     keepAliveOf: (connection) => kept.get(connection),
     abort: (connection) => (connection as MemoryConnection).abort(),

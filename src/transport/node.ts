@@ -1,5 +1,6 @@
 /** The transport on node:net and node:tls. */
 import { type AddressInfo, createServer, connect as netConnect, type Server } from 'node:net';
+import { tryAcknowledge } from './acknowledge.ts';
 import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { NodeConnection } from './node-connection.ts';
@@ -69,6 +70,10 @@ function connect(options: ConnectOptions): Connection {
   return new NodeConnection(socket, false, options.handler, options.context);
 }
 
+function acknowledge(connection: Connection): void {
+  tryAcknowledge((connection as NodeConnection).fd);
+}
+
 function keepAlive(connection: Connection, settings: KeepAlive): void {
   tryKeepAlive((connection as NodeConnection).fd, settings);
 }
@@ -82,4 +87,5 @@ export const nodeTransport: Transport = {
   serverTls: nodeServerTls,
   clientTls: nodeClientTls,
   keepAlive,
+  acknowledge,
 };
