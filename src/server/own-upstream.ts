@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -9,6 +10,14 @@ import { isLoopback, isWildcard } from '../config/units.ts';
 
 /** A DNS that does not answer soon holds up no start: a connection that leads back is known when it is made, too. */
 const PATIENCE_MS = 2_000;
+
+/** No other greeting in the world has the same. */
+const OWN_OCTETS = 6;
+
+/** For the greetings of a proxy: one that it hears from an upstream is its own. */
+export function ownWord(): string {
+  return randomBytes(OWN_OCTETS).toString('hex');
+}
 
 export type Surroundings = {
   /** All addresses of a name. */

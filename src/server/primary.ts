@@ -7,6 +7,7 @@ import { PrimaryMetrics } from '../ops/worker-metrics.ts';
 import type { Transport } from '../transport/transport.ts';
 import { atMost, FLUSH_MS } from './at-most.ts';
 import { cannotListen } from './listen-failure.ts';
+import { ownWord } from './own-upstream.ts';
 import { claimPorts } from './ports.ts';
 import type { Bound } from './server.ts';
 import type { StartMessage } from './worker-messages.ts';
@@ -58,6 +59,7 @@ export class Primary {
   readonly #workers: (WorkerProcess | null)[];
   readonly #failures: number[];
   readonly #secret: string | null;
+  readonly #own = ownWord();
   #state: 'starting' | 'serving' | 'draining' = 'starting';
   #restarts = 0;
   #bound: readonly Bound[] = [];
@@ -174,7 +176,7 @@ export class Primary {
     void worker.ended.then((end) => this.#ended(worker, end));
     const message: StartMessage = {
       ...{ type: 'start', file, text, index, sockets },
-      ...{ bound: [...this.#bound], ticketSecret: this.#secret },
+      ...{ bound: [...this.#bound], ticketSecret: this.#secret, own: this.#own },
     };
     await worker.start(message);
   }

@@ -22,7 +22,7 @@ import { ListenerCertificates } from './certificates.ts';
 import { keepAliveOf, limitsOf } from './limits.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
-import { refuseLoops } from './own-upstream.ts';
+import { ownWord, refuseLoops } from './own-upstream.ts';
 import { openTables, type Tables } from './tables.ts';
 import {
   askedServers,
@@ -42,6 +42,8 @@ export type ServerOptions = {
   isWorker?: boolean;
   /** What the others have for TLS tickets, where no file holds it. */
   ticketSecret?: Uint8Array | null;
+  /** What the others have in their greetings. */
+  own?: string;
 };
 
 /** How long a start waits for the mailstores' capabilities: one that is well answers in milliseconds. */
@@ -49,9 +51,6 @@ const FIRST_ANSWERS_MS = 1000;
 
 /** Of a challenge or nonce: nobody meets or guesses one of 2 ** 128. */
 const UNIQUE_OCTETS = 16;
-
-/** No other greeting in the world has the same. */
-const OWN_OCTETS = 6;
 
 /** Where a listener listens in fact: the port that the system chose where the config says 0. */
 export type Bound = { name: string; address: string; port: number };
@@ -71,7 +70,7 @@ export class Server {
   #capabilities: KnownCapabilities | null = null;
   #spares: Spares | null = null;
   /** In every greeting: an upstream that says it is this proxy. */
-  readonly #own = randomBytes(OWN_OCTETS).toString('hex');
+  readonly #own: string;
   #pools: UpstreamPool[] = [];
   #checks: PoolChecks[] = [];
   #sessions: SessionSet | null = null;
@@ -82,6 +81,7 @@ export class Server {
   private constructor(options: ServerOptions) {
     const { config, transport, log } = options;
     this.#options = options;
+    this.#own = options.own ?? ownWord();
     this.#hashing = createHashing(config);
     this.#certificates = new ListenerCertificates(config, transport, options.ticketSecret ?? null);
     this.#metrics = createMetrics({

@@ -17,6 +17,8 @@ const toWorker = z.discriminatedUnion('type', [
     bound: z.array(bound),
     /** Base64, of which the keys of TLS tickets come; null where there is a file for it, or none is to be had. */
     ticketSecret: z.string().nullable(),
+    /** The word of all greetings, by which the proxy knows a connection that leads back to it. */
+    own: z.string(),
   }),
   z.object({ type: z.enum(['reload', 'drain', 'abort']) }),
   z.object({ type: z.literal('metrics'), id: z.int() }),

@@ -37,7 +37,7 @@ export async function runWorker({ channel, environment, transport }: WorkerServi
     const ticketSecret = start.ticketSecret === null ? null : Buffer.from(start.ticketSecret, 'base64');
     const server = await Server.start({
       ...{ config, secrets, log, transport: await transport(start.sockets) },
-      ...{ isWorker: true, ticketSecret },
+      ...{ isWorker: true, ticketSecret, own: start.own },
     });
     await channel.send({ type: 'listening' });
     await serve(server, inbox, channel);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseToPrimary, parseToWorker } from '../../src/server/worker-messages.ts';
 
 const START = {
-  ...{ type: 'start', file: '/c', text: 'x', index: 0, sockets: 'auto', ticketSecret: null },
+  ...{ type: 'start', file: '/c', text: 'x', index: 0, sockets: 'auto', ticketSecret: null, own: 'w' },
   bound: [{ name: 'pop3', address: '::', port: 110 }],
 };
 const FAMILY = {
