@@ -15,8 +15,8 @@ export const workers = z
   .transform((value) => (value === 'auto' ? availableParallelism() : value))
   .prefault(1)
   .describe(
-    'Processes that share the ports, auto for one for each CPU. `limits.connections`, `passwords.concurrency` and ' +
-      '`passwords.queue` are shared out among them; what else is kept in memory, each keeps for itself.',
+    'Processes that share the ports, auto for one for each CPU. `limits.connections`, `passwords.concurrency`, ' +
+      '`passwords.queue` and `upstreams[].preconnect` are shared out among them; what else is kept in memory, each keeps for itself.',
   );
 
 const WORKERS: Path = ['workers'];

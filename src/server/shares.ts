@@ -7,7 +7,7 @@ import type { Bound } from './server.ts';
  * @param index from 0
  */
 export function shareOf(config: Config, index: number, bound: readonly Bound[]): Config {
-  const { workers, limits, passwords, tables } = config;
+  const { workers, limits, passwords, tables, upstreams } = config;
   const share = (whole: number) => Math.floor(whole / workers) + (index < whole % workers ? 1 : 0);
   const portOf = (name: string) => bound.find((each) => each.name === name)?.port;
   return {
@@ -24,6 +24,10 @@ export function shareOf(config: Config, index: number, bound: readonly Bound[]):
       concurrency: Math.max(1, share(passwords.concurrency)),
       queue: share(passwords.queue),
     },
+    upstreams: upstreams.map((upstream) => ({
+      ...upstream,
+      preconnect: Math.max(Math.min(1, upstream.preconnect), share(upstream.preconnect)),
+    })),
     // Each keeps its own: one file has one writer.
     tables: { ...tables, snapshot: tables.snapshot && snapshotOf(tables.snapshot, index) },
   };

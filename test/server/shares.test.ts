@@ -40,6 +40,16 @@ describe('what a worker has of the config', () => {
     );
   });
 
+  test('connections opened ahead: its part of all of them, one at least where there are any', () => {
+    const counts = (text: string) =>
+      shares(`workers: 3\nupstreams: [{ name: mailstore, host: 127.0.0.1, port: 1110${text} }]\n`).map(
+        ({ upstreams }) => upstreams[0]!.preconnect,
+      );
+    assert.deepEqual(counts(', preconnect: 8'), [3, 3, 2]);
+    assert.deepEqual(counts(', preconnect: 1'), [1, 1, 1]);
+    assert.deepEqual(counts(''), [0, 0, 0]);
+  });
+
   test('the port that all listen on, and no admin listener', () => {
     const [worker] = shares(
       'workers: 2\nlisteners: [{ name: pop3, port: 0, tls: off, plaintext_auth: always }]\n',
