@@ -79,8 +79,7 @@ async function decide(attempt: Attempt): Promise<Decision> {
   if (fault !== null) return refuse(attempt, fault);
   const found = await findEntry(attempt, user);
   if (found.result === 'none') return refuse(attempt, found.reason, found.entry?.domain);
-  if (credentials.mechanism === 'EXTERNAL')
-    return isActing(attempt) ? actFor(attempt) : adopt(attempt, found);
+  if (credentials.mechanism === 'EXTERNAL') return checkNamed(attempt, found);
   if (!('password' in credentials)) return checkProof(attempt, found, credentials);
   return found.result === 'upstream' ? leaveToUpstream(attempt, found) : checkRows(attempt, found);
 }
@@ -134,6 +133,14 @@ async function leaveToUpstream(attempt: Attempt, found: Found): Promise<Decision
   const name = localUserOf(attempt, found, '');
   // The account is what the client wrote: one that cannot be is no fault of the installation's.
   return name === null ? refuse(attempt, 'unknown-user', found.entry.domain) : accepted(found, name, '');
+}
+
+/** An authority that signs for other domains, too, is not to make whoever bears a user's name elsewhere that user. */
+async function checkNamed(attempt: Attempt, found: Found): Promise<Decision> {
+  if (isActing(attempt)) return actFor(attempt);
+  const { login, entry } = found;
+  const isStranger = login.domain !== null && entry.domain === 'default';
+  return isStranger ? refuse(attempt, 'unknown-domain', entry.domain) : adopt(attempt, found);
 }
 
 /** What is no use here costs, and looks, like a wrong password. */

@@ -117,6 +117,24 @@ describe('a certificate', () => {
     }
   });
 
+  test("of a domain that has no entry of its own opens nobody's there, whatever takes the other domains", async () => {
+    const store = memoryTables({
+      domainTable: 'acme.com:*:textfile:/m:0:mail:mail:/acme:9:\ndefault:*:textfile:/m:0:mail:mail:/all:9:\n',
+      passwordFiles: { '/acme': 'john:j04n:johnacme\n', '/all': 'john:j0hn:johnall\n' },
+    });
+    const unknown = { made: { result: 'rejected', reason: 'unknown-domain' }, dummies: 1 };
+    for (const user of ['john@evil.test', 'john%acme.com@evil.test', 'john@sub.acme.com', 'john@default'])
+      assert.deepEqual(await decide(external(user), { store }), unknown, user);
+    const { made } = await decide(external('john@ACME.com'), { store });
+    assert.deepEqual(made, vouched('johnacme', '/m/johnacme', 'acme.com'));
+    assert.deepEqual(
+      (await decide(external('john'), { store })).made,
+      vouched('johnall', '/m/johnall', 'default'),
+    );
+    // A password is the user's own, whatever domain he writes.
+    assert.equal((await decide(plain('john@evil.test', 'j0hn', ''), { store })).made.result, 'accepted');
+  });
+
   test('of a master acts like one, and no other does', async () => {
     const acting = (user: string) => decide(external(user, 'john@acme.com'));
     assert.deepEqual((await acting('help@example.org')).made, vouched('johnacme', '/m/johnacme', 'acme.com'));
