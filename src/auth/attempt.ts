@@ -54,6 +54,8 @@ export type Attempt = Required<Pick<AuthenticatorOptions, 'now' | 'cache' | 'sta
     credentials: Credentials;
     /** As the client sent it; '' where it sent a proof. */
     password: string;
+    /** Whose standing counts, whatever spelling the client has of the name; '' where there is no such user. */
+    standsFor: string;
     /** The address that the client connected to. */
     localAddress: string;
     timings: Timings;

@@ -47,7 +47,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     authenticate(credentials, localAddress, timings, client = NOBODY) {
       const password = 'password' in credentials ? credentials.password : '';
-      const attempt = { ...shared, credentials, password, localAddress, timings, client };
+      const attempt = { ...shared, credentials, password, standsFor: '', localAddress, timings, client };
       return orUnavailable(onError, () => decide(attempt));
     },
     salt(user, localAddress, timings) {
@@ -79,6 +79,12 @@ async function decide(attempt: Attempt): Promise<Decision> {
   if (fault !== null) return refuse(attempt, fault);
   const found = await findEntry(attempt, user);
   if (found.result === 'none') return refuse(attempt, found.reason, found.entry?.domain);
+  // No domain holds a NUL. Where any domain is taken a user has names without end, each as long as a line.
+  return decideFound({ ...attempt, standsFor: `${found.entry.domain}\0${found.login.userid}` }, found);
+}
+
+async function decideFound(attempt: Attempt, found: Found): Promise<Decision> {
+  const { credentials } = attempt;
   if (credentials.mechanism === 'EXTERNAL') return checkNamed(attempt, found);
   if (!('password' in credentials)) return checkProof(attempt, found, credentials);
   return found.result === 'upstream' ? leaveToUpstream(attempt, found) : checkRows(attempt, found);
@@ -183,7 +189,7 @@ async function admit(
     // A row that could not be checked might have been the one: that is no wrong password.
     return problems.length > 0 ? unavailable('internal') : { result: 'rejected', reason: otherwise };
   }
-  attempt.standings.accepted(attempt.client.address, attempt.credentials.user);
+  attempt.standings.accepted(attempt.client.address, attempt.standsFor);
   if (isActing(attempt)) return actFor(attempt);
   const name = localUserOf(attempt, found, matched.mailbox);
   if (name === null) return unavailable('no-local-user');

@@ -83,14 +83,14 @@ async function compute(
   return tried;
 }
 
-function refused({ standings, client, credentials }: Attempt): void {
-  standings.refused(client.address, credentials.user);
+function refused({ standings, client, standsFor }: Attempt): void {
+  standings.refused(client.address, standsFor);
 }
 
 /** The time of a verification includes the wait for its turn. */
 async function inTurn<T>(attempt: Attempt, memory: number, task: () => Promise<T>): Promise<Outcome<T>> {
-  const { verifier, standings, credentials, client, now } = attempt;
-  const standing = standings.of(client.address, credentials.user);
+  const { verifier, standings, standsFor, client, now } = attempt;
+  const standing = standings.of(client.address, standsFor);
   const start = now();
   try {
     return await verifier.run(task, { memory, standing, gone: client.gone });

@@ -6,7 +6,7 @@ import type { Standing } from './fair-queue.ts';
  * is refused by it. Kept in memory, for so many users and nets; of more, those seen longest ago are forgotten.
  */
 export interface Standings {
-  /** @param user the login name; an octet string */
+  /** @param user what tells one from another, in octets; of one name there has to be one spelling */
   of(address: string, user: string): Standing;
   /** A right password, hashed or remembered. */
   accepted(address: string, user: string): void;

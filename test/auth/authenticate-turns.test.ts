@@ -4,6 +4,7 @@ import { hashPassword } from '../../src/auth/argon2.ts';
 import { createAuthenticator } from '../../src/auth/authenticate.ts';
 import { createLoginCache } from '../../src/auth/login-cache.ts';
 import { createPasswords } from '../../src/auth/scheme.ts';
+import { createStandings } from '../../src/auth/standings.ts';
 import { type Claim, createVerifier, type Verifier } from '../../src/auth/verifier.ts';
 import type { DomainEntry, UserRow } from '../../src/tables/teapop/model.ts';
 import type { TableStore } from '../../src/tables/teapop/store.ts';
@@ -16,6 +17,7 @@ const ENTRY: DomainEntry = {
   ...{ ordinal: 0, line: 1, domain: 'acme.com', localAddress: '*', type: 'textfile' },
   ...{ maildir: '/m', hashLevels: 0, uid: 'mail', gid: 'mail', table: 'text', lockedOut: null },
 };
+const ENTRIES = [ENTRY, { ...ENTRY, domain: 'default' }];
 const row = (secret: string, line = 1): UserRow => ({ secret, mailbox: 'box', line });
 const ROWS: Record<string, UserRow[]> = {
   john: [row(await hashOf('right', 64))],
@@ -25,7 +27,8 @@ const ROWS: Record<string, UserRow[]> = {
   broken: [row('nonsense')],
 };
 const STORE: TableStore = {
-  domainEntries: async (domains) => domains.map((domain) => (domain === 'acme.com' ? [ENTRY] : [])),
+  domainEntries: async (domains) =>
+    domains.map((domain) => ENTRIES.filter((entry) => entry.domain === domain)),
   userRows: async (_table, userid) => ROWS[userid] ?? [],
   status: () => ({ usable: true, detail: '', publishedAt: null, domains: null, users: null }),
   close: async () => {},
@@ -50,6 +53,7 @@ function site(remember = false) {
   const options = { accepted: 100, rejected: 100, idle: 600_000, lifetime: 600_000 };
   const authenticator = createAuthenticator({
     ...{ store: STORE, dividers: '@', passwords: createPasswords({ sealer: null }), verifier: watched },
+    standings: createStandings({ users: 3 }),
     ...{ dummy: async () => {}, dummyMemory: DUMMY, cache: createLoginCache(remember ? options : null) },
     localUserRule: () => 'mailbox',
     onError: () => {},
@@ -88,6 +92,17 @@ test('a user who has logged in is known from that address, whatever his row cost
   assert.equal(await rankOf('john@acme.com', 'right', '192.0.2.2'), 'familiar');
   assert.equal(await rankOf('plain@acme.com', 'right'), undefined, 'needs no turn');
   assert.equal(await rankOf('plain@acme.com', 'wrong'), 'known');
+});
+
+test('a user is one, in whatever spelling: nobody pushes out the others by names of his own making', async () => {
+  const { rankOf } = site();
+  await rankOf('jane@acme.com', 'right');
+  await rankOf('john@acme.com', 'right');
+  assert.equal(await rankOf('john@ACME.com', 'right'), 'known');
+  assert.equal(await rankOf('john@elsewhere.test', 'right'), 'clean', "the default's own john");
+  for (const domain of ['a.test', 'b.test', 'x'.repeat(9000)])
+    assert.equal(await rankOf(`john@${domain}`, 'right'), 'known');
+  assert.equal(await rankOf('jane@acme.com', 'right'), 'known');
 });
 
 test('wrong passwords make an address doubtful, whatever was wrong with them', async () => {
