@@ -8,7 +8,7 @@ export function masterRules(config: Config): Finding[] {
 }
 
 function namedTwice({ tables }: Config): Finding[] {
-  const users = tables.masters.map(({ user }) => user.toLowerCase());
+  const users = tables.masters.map(({ user }) => oneSpelling(user, tables.dividers));
   return users.flatMap((user, index) => {
     const first = users.indexOf(user);
     if (first === index) return [];
@@ -16,6 +16,12 @@ function namedTwice({ tables }: Config): Finding[] {
     const restsOn: Path[] = [['tables', 'masters', first, 'user']];
     return [wrong(['tables', 'masters', index, 'user'], 'a master given twice', hint, restsOn)];
   });
+}
+
+/** As the tables take it: any divider divides, and letter case counts before it alone. */
+function oneSpelling(user: string, dividers: string): string {
+  const at = Array.from(user).findIndex((character) => dividers.includes(character));
+  return at < 0 ? user : `${user.slice(0, at)} ${user.slice(at + 1).toLowerCase()}`.trimEnd();
 }
 
 function withoutPassword(config: Config): Finding[] {

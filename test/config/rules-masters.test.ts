@@ -28,8 +28,16 @@ test('a master acts where the mailstore does not want the password of the one he
 });
 
 test('a master is given once, by a login name', () => {
-  const twice = tables('masters: [{ user: a@b.c }, { user: A@b.c, domains: [x] }]') + FIRST;
-  assert.equal(only(twice), 'tables.masters[1].user: a master given twice');
+  const both = (one: string, other: string) =>
+    withRest(tables(`masters: [{ user: "${one}" }, { user: "${other}", domains: [x] }]`) + FIRST);
+  for (const [one, other] of [
+    ['a@b.c', 'a@B.c'],
+    ['a@b.c', 'a%b.c'],
+    ['a@', 'a'],
+  ] as const)
+    assert.equal(onlyError(both(one, other)).message, 'a master given twice', other);
+  // Two users.
+  good(both('a@b.c', 'A@b.c'));
   assert.match(only(tables('masters: [{ domains: [x] }]') + FIRST), /^tables\.masters\[0\]\.user: /);
   assert.match(only(tables('masters: [{ user: a b }]') + FIRST), /visible ASCII/);
   assert.match(only(tables('masters: [{ user: a, domains: [] }]') + FIRST), /at least one domain/);
