@@ -57,7 +57,8 @@ function kindOf(schema: Schema): string {
   if (schema.minimum !== undefined) return `${schema.minimum} to ${schema.maximum}`;
   if (schema.items !== undefined) return 'list';
   if (schema.properties !== undefined || schema.additionalProperties !== undefined) return 'settings';
-  return schema.type === 'boolean' ? '`true`, `false`' : schema.type === 'null' ? '`null`' : 'text';
+  if ([schema.type].flat().includes('boolean')) return `\`true\`, \`false\`${nullable(schema)}`;
+  return schema.type === 'null' ? '`null`' : 'text';
 }
 
 function nullable(schema: Schema): string {

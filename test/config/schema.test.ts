@@ -58,6 +58,7 @@ test('the reference in docs/ is the one that the source gives and has every sett
     const name = nameOf(path).replaceAll('[0]', '[]').replace('acme.com', 'DOMAIN');
     assert.ok(page.includes(`\`${name}`) || page.includes(`## ${name}\n`), `${name} is missing`);
   }
+  assert.match(page, /\| `tables\.domains\.DOMAIN\.apop` \| `true`, `false`, `null` \|/);
 });
 
 test('the errors that docs/configuration.md shows are those of its example', () => {
