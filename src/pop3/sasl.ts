@@ -120,13 +120,18 @@ function credentials(
   return { step: 'credentials', credentials: { mechanism, user, password, authzid } };
 }
 
-/** RFC 4422, appendix A: the response is the authzid alone; of several names of a certificate it chooses one. */
+/**
+ * RFC 4422, appendix A: the response is the authzid alone; of several names of a certificate it chooses one. In another
+ * letter case it may mean that one, too: whether it does is decided as for any authzid.
+ */
 function external(identities: readonly string[]): SaslExchange {
   return {
     begin: () => ASK_EMPTY,
     respond(response) {
       if (!fitsInLine(response)) return MALFORMED;
-      const user = identities.includes(response) ? response : identities[0]!;
+      const wanted = response.toLowerCase();
+      const alike = identities.find((name) => name.toLowerCase() === wanted) ?? identities[0]!;
+      const user = identities.includes(response) ? response : alike;
       const authzid = user === response ? '' : response;
       return { step: 'credentials', credentials: { mechanism: 'EXTERNAL', user, authzid } };
     },

@@ -36,6 +36,14 @@ describe('EXTERNAL', () => {
     ]);
   });
 
+  it('takes a name of the certificate in another letter case for what may be meant by it', () => {
+    const cases = ['ada@acme.com', 'ada@example.org', 'ADA@example.org'];
+    const meant = (name: string) => converse(`AUTH EXTERNAL ${base64(name)}\r\n`, cases)[0];
+    assert.equal(meant('ada@EXAMPLE.org'), login('ada@example.org', 'ada@EXAMPLE.org'));
+    assert.equal(meant('ADA@example.org'), login('ADA@example.org'));
+    assert.equal(meant('ada@example.net'), login('ada@acme.com', 'ada@example.net'));
+  });
+
   it('refuses NUL, CR and LF, and is cancelled', () => {
     for (const bad of ['a\0', 'a\r\nSTAT', '\n']) {
       assert.deepEqual(converse(`AUTH EXTERNAL ${base64(bad)}\r\n`), [MALFORMED]);
