@@ -23,12 +23,11 @@ export type Family = {
 };
 
 /** The metrics of several processes as if they were one. */
-export function merged(snapshots: readonly Snapshot[]): Pick<Registry, 'text' | 'snapshot'> {
+export function merged(snapshots: readonly Snapshot[]): { text(): Promise<string>; snapshot(): Snapshot } {
   const together = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
-  return {
-    text: () => together.metrics(),
-    snapshot: () => together.getMetricsAsJSON() as unknown as Promise<Snapshot>,
-  };
+  // What is aggregated is there, and nothing is asked for it.
+  const families = together.getMetricsAsArray() as unknown as { get(): Family }[];
+  return { text: () => together.metrics(), snapshot: () => families.map((family) => family.get()) };
 }
 
 /** prom-client, behind the little that the proxy needs of it. A registry of its own: nothing is global. */

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { type Admin, startAdmin } from '../ops/admin.ts';
 import type { Log } from '../ops/log.ts';
-import type { Snapshot } from '../ops/registry.ts';
 import { PrimaryMetrics } from '../ops/worker-metrics.ts';
 import type { Transport } from '../transport/transport.ts';
 import { atMost, FLUSH_MS } from './at-most.ts';
@@ -107,6 +106,7 @@ export class Primary {
   async stop(): Promise<void> {
     const { config, log } = this.#options;
     this.#state = 'draining';
+    this.#forgetPauses();
     const workers = this.#workers.filter((worker) => worker !== null);
     log.event('info', 'draining', { workers: workers.length });
     for (const worker of workers) worker.send({ type: 'drain' });
@@ -152,10 +152,11 @@ export class Primary {
   }
 
   async #text(): Promise<string> {
-    const workers = this.#workers.filter((worker) => worker !== null);
-    const answers = await Promise.all(workers.map((worker) => worker.metrics()));
-    const known = answers.filter((snapshot): snapshot is Snapshot => snapshot !== null);
-    return this.#totals.text([...known, await this.#metrics.snapshot()]);
+    await Promise.all(this.#workers.map((worker) => worker?.askMetrics()));
+    const own = await this.#metrics.snapshot();
+    // Looked at in one step: who has ended meanwhile is among the gone, and not among these as well.
+    const known = this.#workers.flatMap((worker) => (worker?.snapshot ? [worker.snapshot] : []));
+    return this.#totals.text([...known, own]);
   }
 
   /** Half of the workers are enough for the time until the others are there again. */
@@ -181,9 +182,9 @@ export class Primary {
     await worker.start(message);
   }
 
-  async #ended(worker: WorkerProcess, end: WorkerEnd): Promise<void> {
+  #ended(worker: WorkerProcess, end: WorkerEnd): void {
     const { index, pid } = worker;
-    if (worker.snapshot !== null) await this.#totals.keep(worker.snapshot);
+    if (worker.snapshot !== null) this.#totals.keep(worker.snapshot);
     this.#workers[index] = null;
     if (this.#state !== 'serving') return;
     const failures = performance.now() - worker.startedAt < this.#pace.sound ? this.#failures[index]! + 1 : 1;
@@ -192,6 +193,10 @@ export class Primary {
     const pause = Math.min(longestPause, firstPause * 2 ** (failures - 1));
     const detail = describe(end);
     this.#options.log.event('error', 'worker-ended', { number: index + 1, pid, detail, restart_in: pause });
+    this.#restartIn(index, pause);
+  }
+
+  #restartIn(index: number, pause: number): void {
     const timer = setTimeout(() => {
       this.#pauses.delete(timer);
       void this.#restart(index);
@@ -203,13 +208,15 @@ export class Primary {
     const { log } = this.#options;
     this.#restarts++;
     const began = this.#launch(index);
-    const { pid } = this.#workers[index]!;
+    const worker = this.#workers[index];
+    const { pid } = worker ?? { pid: 0 };
     try {
       await began;
       log.event('info', 'worker-started', { number: index + 1, pid });
     } catch (error) {
-      // Its end follows, and another try.
       log.event('error', 'worker-failed', { number: index + 1, pid, detail: (error as Error).message });
+      // Of a process that was there, the end follows, and with it another try; where memory is short there is none.
+      if (worker === null) this.#restartIn(index, this.#pace.longestPause);
     }
   }
 
@@ -217,9 +224,11 @@ export class Primary {
     return worker.unready.length === 0 && worker.silence < this.#pace.silent;
   }
 
+  /** Counted by looks, not by the clock: where the primary itself stood still, it could hear nobody. */
   #killLost(): void {
+    const most = this.#pace.lost / this.#pace.watch;
     for (const worker of this.#workers) {
-      if (worker === null || worker.silence < this.#pace.lost) continue;
+      if (worker === null || worker.missed() < most) continue;
       const { index, pid } = worker;
       this.#options.log.event('error', 'worker-silent', { number: index + 1, pid });
       worker.kill();
@@ -228,7 +237,12 @@ export class Primary {
 
   async #release(): Promise<void> {
     clearInterval(this.#watch);
-    for (const timer of this.#pauses) clearTimeout(timer);
+    this.#forgetPauses();
     await this.#admin?.close();
+  }
+
+  #forgetPauses(): void {
+    for (const timer of this.#pauses) clearTimeout(timer);
+    this.#pauses.clear();
   }
 }

@@ -19,10 +19,11 @@ export class WorkerProcess {
   /** The last that was heard of its counts; null before that. */
   snapshot: Snapshot | null = null;
   readonly #child: ChildProcess;
-  readonly #questions = new Map<number, (snapshot: Snapshot | null) => void>();
+  readonly #questions = new Map<number, () => void>();
   #lastQuestion = 0;
   #unready: readonly string[] = ['starting'];
   #heardAt = performance.now();
+  #missed = 0;
   #listening: { resolve: () => void; reject: (error: Error) => void } | null = null;
   #isGone = false;
 
@@ -49,6 +50,11 @@ export class WorkerProcess {
     return performance.now() - this.#heardAt;
   }
 
+  /** To be called in intervals. @returns how often it was, this time too, since anything was heard */
+  missed(): number {
+    return ++this.#missed;
+  }
+
   /** Resolves when it listens. Rejects with an Error that says why it does not. */
   start(message: StartMessage): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -62,21 +68,20 @@ export class WorkerProcess {
     if (this.#child.connected) this.#child.send(message, () => {});
   }
 
-  /** Its counts now, or the last ones heard where it does not answer in time. */
-  async metrics(): Promise<Snapshot | null> {
-    if (this.#isGone) return this.snapshot;
+  /** Resolves when `snapshot` is of now, or it has not answered in time, and is the last that was heard. */
+  async askMetrics(): Promise<void> {
+    if (this.#isGone) return;
     const id = ++this.#lastQuestion;
-    const answer = new Promise<Snapshot | null>((resolve) => {
-      const late = setTimeout(() => resolve(null), METRICS_MS);
-      this.#questions.set(id, (snapshot) => {
+    const answer = new Promise<void>((resolve) => {
+      const late = setTimeout(resolve, METRICS_MS);
+      this.#questions.set(id, () => {
         clearTimeout(late);
-        resolve(snapshot);
+        resolve();
       });
     });
     this.send({ type: 'metrics', id });
     await answer;
     this.#questions.delete(id);
-    return this.snapshot;
   }
 
   kill(): void {
@@ -86,6 +91,7 @@ export class WorkerProcess {
   #heard(message: ToPrimary | null): void {
     if (message === null) return;
     this.#heardAt = performance.now();
+    this.#missed = 0;
     switch (message.type) {
       case 'listening':
         this.#listening?.resolve();
@@ -98,7 +104,7 @@ export class WorkerProcess {
         break;
       case 'metrics':
         this.snapshot = message.families;
-        this.#questions.get(message.id)?.(message.families);
+        this.#questions.get(message.id)?.();
         break;
     }
   }
@@ -114,7 +120,7 @@ export class WorkerProcess {
     this.#isGone = true;
     await Promise.race([disconnected, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
     this.#listening?.reject(new Error(describe(end)));
-    for (const answer of this.#questions.values()) answer(null);
+    for (const answered of this.#questions.values()) answered();
     return end;
   }
 }

@@ -6,10 +6,13 @@ import { merged, type Snapshot } from '../ops/registry.ts';
 export class WorkerTotals {
   #gone: Snapshot = [];
 
-  /** @param last what was heard of a worker's counts before it ended */
-  async keep(last: Snapshot): Promise<void> {
+  /**
+   * At once: what two workers leave behind at the same moment is kept of both.
+   * @param last what was heard of a worker's counts before it ended
+   */
+  keep(last: Snapshot): void {
     const counts = last.filter(({ type }) => type !== 'gauge');
-    this.#gone = await merged([this.#gone, counts]).snapshot();
+    this.#gone = merged([this.#gone, counts]).snapshot();
   }
 
   /** The exposition of all, as if they were one process. */

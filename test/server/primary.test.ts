@@ -115,6 +115,37 @@ test('fewer than half are not enough, and the reasons are told', async () => {
   assert.match((await get('/readyz')).body, /^workers: 1 of 3 ready\n/);
 });
 
+test('one that ends while its counts are asked for is counted once', async () => {
+  const { get, metric, write } = await primary({ start: 'listen' }, { start: 'listen', answers: 1 });
+  assert.equal(await metric('served_total'), 20);
+  write({ start: 'listen' }, { start: 'fail' });
+  const text = get('/metrics');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  process.kill(await pidOf(1), 'SIGKILL');
+  assert.match((await text).body, /^served_total 20$/m);
+});
+
+test('a drain starts no worker in the place of one that has ended', async () => {
+  const { get, events, write } = await primary({ start: 'listen', ignoresDrain: true }, { start: 'listen' });
+  write({ start: 'listen' }, { start: 'listen', ignoresDrain: true });
+  process.kill(await pidOf(1), 'SIGKILL');
+  await until('it is gone', () => events('worker-ended').length === 1);
+  const stopped = stop();
+  stop = async () => {};
+  await stopped;
+  assert.equal(events('worker-started').length, 0);
+  assert.equal(readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1'), '');
+  await assert.rejects(get('/readyz'));
+});
+
+test('after a time in which the primary itself stood still, nobody is taken to be lost', async () => {
+  const { get, events } = await primary({ start: 'listen' }, { start: 'listen' });
+  // As `docker pause` does, and a host that moves a virtual machine.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  await until('it runs again', async () => (await get('/readyz')).status === 200);
+  assert.deepEqual([events('worker-silent'), events('worker-ended')], [[], []]);
+});
+
 test('one whose event loop stands is not ready, then killed and started again', async () => {
   const { get, events, metric } = await primary({ start: 'listen', silent: true });
   await until('it is missed', async () => (await get('/readyz')).status === 503);
