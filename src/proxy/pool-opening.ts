@@ -57,7 +57,7 @@ export class PoolOpening {
     this.#done = done;
     this.#until = performance.now() + login.pool.upstream.timeoutMs;
     // Where none can be asked, the caller has this object in hand before it is told so.
-    const failure = login.pool.enter(login.user) ? this.#next() : 'nested-login';
+    const failure = login.pool.enter(saidOf(login)) ? this.#next() : 'nested-login';
     if (failure !== null) queueMicrotask(() => this.#unrouted(failure));
   }
 
@@ -97,7 +97,7 @@ export class PoolOpening {
   #patience(): OpenPatience {
     const { pool, named } = this.#login;
     const allMs = this.#until - performance.now();
-    const isLast = named !== null || this.#tried.length + 1 >= pool.members.length;
+    const isLast = named !== null || this.#tried.length + 1 >= pool.choices;
     return { allMs, greetingMs: isLast ? allMs : Math.min(pool.upstream.connectTimeoutMs, allMs / 2) };
   }
 
@@ -122,6 +122,14 @@ export class PoolOpening {
 
   #leave(): void {
     this.#over = true;
-    this.#login.pool.leave(this.#login.user);
+    this.#login.pool.leave(saidOf(this.#login));
   }
+}
+
+/**
+ * What comes back where a login goes round: the same name with the same password. Where the mailstore is the one that
+ * checks it, whoever waits with wrong ones keeps nobody from coming in by the right one.
+ */
+function saidOf({ user, plan }: PoolLogin): string {
+  return `${user}\0${plan.login.password}`;
 }

@@ -18,9 +18,9 @@ export type PoolEvents = {
 };
 
 /**
- * Logins of one local user that wait for the mailstore at the same time. A maildrop is for one session, so that many
- * more of them come from a proxy that leads back here, by whatever detour: each login would begin the next, and that
- * until no descriptor is left.
+ * Logins of one local user, with one password, that wait for the mailstore at the same time. A maildrop is for one
+ * session, so that many more of them come from a proxy that leads back here, by whatever detour: each login would begin
+ * the next, and that until no descriptor is left.
  */
 const MOST_WAITING = 256;
 
@@ -33,10 +33,12 @@ export type UpstreamHealth = HealthSettings & {
 export class UpstreamPool {
   readonly upstream: Upstream;
   readonly health: UpstreamHealth;
+  /** Servers that a login may go to whose table names none. */
+  readonly choices: number;
   readonly #pool: Pool<UpstreamServer>;
   readonly #events: PoolEvents;
   readonly #clock: () => number;
-  /** By local user. */
+  /** By local user and password. */
   readonly #waiting = new Map<string, number>();
   /** Told of each server that goes down. */
   onDown: ((member: ServerMember) => void) | null = null;
@@ -50,6 +52,7 @@ export class UpstreamPool {
   ) {
     this.upstream = servers[0].upstream;
     this.health = health;
+    this.choices = servers.filter(({ weight }) => weight > 0).length;
     this.#events = events;
     this.#clock = clock;
     this.#pool = new Pool(servers, { ...health, loginsTry: health.checkMs === null }, clock());
@@ -76,17 +79,20 @@ export class UpstreamPool {
     return named === null ? this.#pool.choose(user, tried, this.#clock()) : this.#pool.find(named, tried);
   }
 
-  /** A user's login begins; false where too many have. Either way `leave` follows. */
-  enter(user: string): boolean {
-    const waiting = (this.#waiting.get(user) ?? 0) + 1;
-    this.#waiting.set(user, waiting);
+  /**
+   * A login begins; false where too many have that are the same. Either way `leave` follows.
+   * @param login what would come back of it, if it came back
+   */
+  enter(login: string): boolean {
+    const waiting = (this.#waiting.get(login) ?? 0) + 1;
+    this.#waiting.set(login, waiting);
     return waiting <= MOST_WAITING;
   }
 
-  leave(user: string): void {
-    const waiting = this.#waiting.get(user)! - 1;
-    if (waiting > 0) this.#waiting.set(user, waiting);
-    else this.#waiting.delete(user);
+  leave(login: string): void {
+    const waiting = this.#waiting.get(login)! - 1;
+    if (waiting > 0) this.#waiting.set(login, waiting);
+    else this.#waiting.delete(login);
   }
 
   /** Learns from how a login or a check came out. @returns whether a login may try another server */

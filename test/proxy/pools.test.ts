@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Pop3Client } from '../support/pop3-client.ts';
-import { startTestProxy, type TestProxy, type TestProxyOptions } from '../support/proxy.ts';
+import { accepted, startTestProxy, type TestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import {
   type Script,
   type ScriptedMailstore,
@@ -37,11 +37,14 @@ async function pair(
   scripts: readonly Script[],
   options: Omit<TestProxyOptions, 'upstream' | 'servers'> & {
     upstream?: Partial<TestProxyOptions['upstream']>;
+    weights?: readonly number[];
   },
   run: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const stores = await Promise.all(scripts.map(startScriptedMailstore));
-  const servers = stores.map(({ port }, index) => ({ name: NAMES[index]!, port }));
+  const servers = stores.map(({ port }, index) => {
+    return { name: NAMES[index]!, port, weight: options.weights?.[index] ?? 1 };
+  });
   const proxy = await startTestProxy({ ...options, upstream: { port: 0, ...options.upstream }, servers });
   let sessions = 0;
   const logIn = async () => {
@@ -75,11 +78,11 @@ async function pair(
 }
 
 /** A login of john's that has not been answered. */
-async function begin(proxy: TestProxy): Promise<Pop3Client> {
+async function begin(proxy: TestProxy, password = 'secret'): Promise<Pop3Client> {
   const client = await Pop3Client.connect(proxy.port);
   await client.line();
   await client.ask('USER john');
-  client.send('PASS secret\r\n');
+  client.send(`PASS ${password}\r\n`);
   return client;
 }
 
@@ -184,6 +187,18 @@ describe('a login', () => {
       assert.ok(ms >= 590 && ms < 1_500, `${ms} ms`);
       assert.deepEqual([stores[OWN]!.connections.length, stores[OTHER]!.connections.length], [1, 1]);
     });
+  });
+});
+
+test('the only server with a weight has all of the time', async () => {
+  const slow: Script = async (connection) => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await serves(connection);
+  };
+  const options = { upstream: { connectTimeoutMs: 100 }, weights: [0, 1] };
+  await pair([serves, slow], options, async ({ logIn }) => {
+    const { reply, server } = await logIn();
+    assert.deepEqual([reply, server], [LET_IN, NAMES[OWN]]);
   });
 });
 
@@ -298,5 +313,24 @@ test('logins of one user that begin each other without end are ended', async () 
     for (const client of [...clients, last]) client.reset();
     const lines = await proxy.logged(257);
     assert.equal(lines.filter(({ reason }) => reason === 'upstream-loop').length, 1);
+  });
+});
+
+test('who waits with wrong passwords that the mailstore checks keeps nobody from coming in by the right one', async () => {
+  const slowToRefuse: Script = async (connection) => {
+    connection.send('+OK ready\r\n');
+    await connection.line();
+    connection.send('+OK\r\n');
+    if ((await connection.line()) === 'PASS secret') connection.send(`${LET_IN}\r\n`);
+  };
+  const options = { limits: { connections: 1_000 }, decide: () => accepted('johnacme', true) };
+  await pair([slowToRefuse], options, async ({ proxy, stores }) => {
+    const guesses = Array.from({ length: 256 }, () => begin(proxy, 'guess'));
+    const clients = await Promise.all(guesses);
+    await until(() => logins(stores[0]!) === 256);
+    const john = await begin(proxy);
+    assert.equal(await john.line(), LET_IN);
+    for (const client of [...clients, john]) client.reset();
+    await proxy.logged(257);
   });
 });
