@@ -41,7 +41,7 @@ async function pair(
   },
   run: (pair: Pair) => Promise<void>,
 ): Promise<void> {
-  const stores = await Promise.all(scripts.map(startScriptedMailstore));
+  const stores = await Promise.all(scripts.map((script) => startScriptedMailstore(script)));
   const servers = stores.map(({ port }, index) => {
     return { name: NAMES[index]!, port, weight: options.weights?.[index] ?? 1 };
   });
