@@ -35,6 +35,10 @@ export type AuthenticatorOptions = {
   masters?: Masters | undefined;
   /** The rule for the domain of the entry that decided: ASCII lower case, 'default' and 'empty' among them. */
   localUserRule: (domain: string) => LocalUserRule;
+  /** Behind its mailbox a row may name the server that has the maildrop. */
+  serverField?: boolean;
+  /** Whether the mailstore of a domain is to be sent what the row holds for a password; without it none is. */
+  sendsRow?: ((domain: string) => boolean) | undefined;
   /** Told what the operator must mend. A message of this room holds no secret and nothing that a client sent. */
   onError: (error: Error) => void;
   /** Told of each password that a row accepted; null where none is to be hashed anew. */

@@ -1,9 +1,11 @@
 import { localUser } from '../tables/teapop/local-user.ts';
 import { type LookupResult, lookup } from '../tables/teapop/lookup.ts';
-import { mailboxPath } from '../tables/teapop/mailbox.ts';
+import { mailboxPath, type PlacedMailbox, placedMailbox } from '../tables/teapop/mailbox.ts';
+import type { UserRow } from '../tables/teapop/model.ts';
 import { TablesUnavailable } from '../tables/teapop/store.ts';
 import type { Attempt, AuthenticatorOptions } from './attempt.ts';
 import type {
+  Account,
   Authenticator,
   Decision,
   LoginClient,
@@ -15,7 +17,7 @@ import { createLoginCache } from './login-cache.ts';
 import { sameLogin } from './masters.ts';
 import { payPassword, payProof, payRefusal } from './price.ts';
 import type { Proof } from './proofs.ts';
-import type { FoundRows, Tried } from './rows.ts';
+import { contextOf, type FoundRows, problemOf, type Tried } from './rows.ts';
 import { saltOf } from './salting.ts';
 import { createStandings } from './standings.ts';
 
@@ -136,9 +138,11 @@ type Found = Extract<LookupResult, { result: 'rows' | 'upstream' }>;
 async function leaveToUpstream(attempt: Attempt, found: Found): Promise<Decision> {
   // Who the client is, is not known here: nobody can act by that.
   if (isActing(attempt)) return refuse(attempt, 'authzid-refused', found.entry.domain);
-  const name = localUserOf(attempt, found, '');
+  const localUser = localUserOf(attempt, found, '');
+  const { domain } = found.entry;
   // The account is what the client wrote: one that cannot be is no fault of the installation's.
-  return name === null ? refuse(attempt, 'unknown-user', found.entry.domain) : accepted(found, name, '');
+  if (localUser === null) return refuse(attempt, 'unknown-user', domain);
+  return { result: 'accepted', account: { localUser, mailbox: '', domain, upstreamChecks: true } };
 }
 
 /** An authority that signs for other domains, too, is not to make whoever bears a user's name elsewhere that user. */
@@ -190,10 +194,7 @@ async function admit(
     return problems.length > 0 ? unavailable('internal') : { result: 'rejected', reason: otherwise };
   }
   attempt.standings.accepted(attempt.client.address, attempt.standsFor);
-  if (isActing(attempt)) return actFor(attempt);
-  const name = localUserOf(attempt, found, matched.mailbox);
-  if (name === null) return unavailable('no-local-user');
-  return accepted(found, name, mailboxPath(found.entry, matched.mailbox));
+  return isActing(attempt) ? actFor(attempt) : letIn(attempt, found, matched);
 }
 
 /** The client is a master: whose maildrop it is to be, and whether that is one of those that he may open. */
@@ -207,24 +208,55 @@ async function actFor(attempt: Attempt): Promise<Decision> {
 
 /** An account that a master or a certificate stands for; of a userid that stands several times the first. */
 function adopt(attempt: Attempt, found: Found): Decision {
-  const mailbox = found.result === 'rows' ? found.rows[0]!.mailbox : '';
-  const name = localUserOf(attempt, found, mailbox);
-  if (name === null) return unavailable('no-local-user');
-  const path = found.result === 'rows' ? mailboxPath(found.entry, mailbox) : '';
+  if (found.result === 'rows') return letIn(attempt, found, found.rows[0]!, { vouched: true });
+  const localUser = localUserOf(attempt, found, '');
+  if (localUser === null) return unavailable('no-local-user');
   const { domain } = found.entry;
-  const account = { localUser: name, mailbox: path, domain, upstreamChecks: false, vouched: true } as const;
+  const account = { localUser, mailbox: '', domain, upstreamChecks: false, vouched: true } as const;
   return { result: 'accepted', account };
+}
+
+function letIn(
+  attempt: Attempt,
+  found: FoundRows,
+  row: UserRow,
+  more: Pick<Account, 'vouched'> = {},
+): Decision {
+  const { entry } = found;
+  const { serverField } = attempt;
+  const { mailbox, server }: PlacedMailbox = serverField
+    ? placedMailbox(row.mailbox)
+    : { mailbox: row.mailbox };
+  const localUser = localUserOf(attempt, found, mailbox);
+  if (localUser === null) return unavailable('no-local-user');
+  const account: Account = {
+    ...{ localUser, mailbox: mailboxPath(entry, mailbox), domain: entry.domain, upstreamChecks: false },
+    ...(server === undefined ? {} : { server }),
+    ...more,
+  };
+  const rowPassword = passwordOf(attempt, found, row);
+  return { result: 'accepted', account, ...(rowPassword === null ? {} : { rowPassword }) };
+}
+
+/** Null where nobody wants it, or the row has a hash. */
+function passwordOf(
+  { sendsRow, passwords, onError }: Attempt,
+  found: FoundRows,
+  row: UserRow,
+): string | null {
+  if (sendsRow?.(found.entry.domain) !== true) return null;
+  try {
+    return passwords.reveal(row.secret, contextOf(found));
+  } catch (cause) {
+    onError(problemOf(row, cause));
+    return null;
+  }
 }
 
 function localUserOf(attempt: Attempt, { entry, login }: Found, mailbox: string): string | null {
   const { type, uid } = entry;
   const { userid, domain } = login;
   return localUser(attempt.localUserRule(entry.domain), { type, userid, domain, mailbox, uid });
-}
-
-function accepted({ entry, result }: Found, name: string, mailbox: string): Decision {
-  const upstreamChecks = result === 'upstream';
-  return { result: 'accepted', account: { localUser: name, mailbox, domain: entry.domain, upstreamChecks } };
 }
 
 type Unavailable = { result: 'unavailable'; reason: UnavailableReason };

@@ -5,7 +5,8 @@ import type { Credentials, ScramSalt } from '../pop3/credentials.ts';
  * goes to the log, never to the client.
  */
 export type Decision =
-  | { result: 'accepted'; account: Account; serverSignature?: string }
+  /** `rowPassword` is what the row holds, for a mailstore that is to be sent that. */
+  | { result: 'accepted'; account: Account; serverSignature?: string; rowPassword?: string }
   | { result: 'rejected'; reason: RejectReason }
   | { result: 'unavailable'; reason: UnavailableReason };
 
@@ -36,6 +37,8 @@ export type Account = {
   mailbox: string;
   /** The domain entry that decided, ASCII lower case; '' for a blank one. */
   domain: string;
+  /** The server that has the maildrop, by the name that the row has for it, whatever that is. */
+  server?: string;
   /** True where the upstream checks the password (type passwd): its -ERR is then a failed login. */
   upstreamChecks: boolean;
   /** A master or a certificate stands for it: what password the client sent, if any, is not this account's. */

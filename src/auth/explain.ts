@@ -6,7 +6,7 @@ import {
   type LookupStep,
   lookup,
 } from '../tables/teapop/lookup.ts';
-import { mailboxPath } from '../tables/teapop/mailbox.ts';
+import { mailboxPath, placedMailbox } from '../tables/teapop/mailbox.ts';
 import type { DomainEntry, TableId, UserRow } from '../tables/teapop/model.ts';
 import type { AuthenticatorOptions } from './attempt.ts';
 import { createAuthenticator, faultOf } from './authenticate.ts';
@@ -42,6 +42,8 @@ export type Considered = { entry: DomainEntry; as: 'domain' | 'default'; matches
 export type RowExplained = {
   line: number;
   mailbox: string;
+  /** That it names; null for none. */
+  server: string | null;
   /** Of the maildrop. */
   path: string;
   /** Null where the rule gives none. */
@@ -65,7 +67,7 @@ export type Verdict =
 
 export type ExplainOptions = Pick<
   AuthenticatorOptions,
-  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule' | 'offers' | 'masters'
+  'store' | 'dividers' | 'accounts' | 'passwords' | 'localUserRule' | 'serverField' | 'offers' | 'masters'
 >;
 
 /** Rejects with TablesUnavailable, or as the store does. */
@@ -96,15 +98,20 @@ export async function explain(options: ExplainOptions, question: Question): Prom
 
 type Rows = Extract<LookupResult, { result: 'rows' }>;
 
-function explainRow({ localUserRule, offers }: ExplainOptions, found: Rows, row: UserRow): RowExplained {
+function explainRow(options: ExplainOptions, found: Rows, row: UserRow): RowExplained {
+  const { localUserRule, offers } = options;
+  const { mailbox, server = null } = options.serverField
+    ? placedMailbox(row.mailbox)
+    : { mailbox: row.mailbox };
   const { entry } = found;
   const { type } = contextOf(found);
   const { scheme, problem } = inspectSecret(row.secret, type);
   return {
     line: row.line,
-    mailbox: row.mailbox,
-    path: mailboxPath(entry, row.mailbox),
-    localUser: localUserOf(localUserRule, found, row.mailbox),
+    mailbox,
+    server,
+    path: mailboxPath(entry, mailbox),
+    localUser: localUserOf(localUserRule, found, mailbox),
     scheme,
     better: row.better !== undefined,
     mechanisms: provableBy(row.secret, type).filter(
@@ -174,6 +181,6 @@ async function decide(
   });
   const credentials = { mechanism: 'PLAIN', user, password, authzid: '' } as const;
   const decision = await authenticator.authenticate(credentials, localAddress, { lookup: 0, verify: 0 });
-  if (decision.result === 'accepted') return { ...decision, row: place };
+  if (decision.result === 'accepted') return { result: 'accepted', account: decision.account, row: place };
   return decision.result === 'rejected' ? decision : { ...decision, problems };
 }

@@ -6,13 +6,14 @@ import type { Absent, View } from './lookup-views.ts';
 
 /** A login's decision for programs: one JSON document. Names are shown as in the log. */
 export function lookupJson(examination: Examination): string {
-  const { question, views, agreement, verdict, upstream, server } = examination;
+  const { question, views, agreement, verdict, upstream, server, unknownServer } = examination;
   const document = {
     login: printableOctets(question.user),
     local_address: question.localAddress || null,
     verdict: verdict && shownVerdict(verdict, rowsOf(views[0]!)),
     upstream: upstream && {
       name: upstream.name,
+      unknown_server: unknownServer && printableOctets(unknownServer),
       ...{ server: server?.name ?? null, host: server?.host ?? null, port: server?.port ?? null },
       ...{ tls: upstream.tls, login: upstream.login.mode },
     },

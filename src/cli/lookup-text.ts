@@ -1,6 +1,5 @@
 import type { Considered, Explanation, RowExplained, Verdict } from '../auth/explain.ts';
 import type { UpstreamConfig } from '../config/schema.ts';
-import type { ServerConfig } from '../config/upstream.ts';
 import { printableOctets } from '../ops/printable.ts';
 import type { Agreement } from '../tables/inspect/agreement.ts';
 import type { Examination } from './lookup.ts';
@@ -10,7 +9,7 @@ import { ago, columns, shownName, shownTime } from './text.ts';
 
 /** A login's decision for people: what an operator reads at night. */
 export function lookupText(examination: Examination): string {
-  const { question, views, agreement, verdict, upstream, server, dividers } = examination;
+  const { question, views, agreement, verdict, upstream, dividers } = examination;
   const [first] = views;
   const login = 'explanation' in first! ? first.explanation.login : null;
   const address = question.localAddress === '' ? 'any address' : question.localAddress;
@@ -24,7 +23,7 @@ export function lookupText(examination: Examination): string {
   });
   const outcome = [
     ...(agreement === null ? [] : [agreementText(agreement)]),
-    ...(upstream === null ? [] : [upstreamText(upstream, server, verdict)]),
+    ...(upstream === null ? [] : [upstreamText(upstream, examination, verdict)]),
     outcomeText(views, question.password),
   ];
   return [head, ...parts, `${outcome.join('\n')}\n`].join('\n');
@@ -166,23 +165,23 @@ function agreementText({ differences, complete, moved }: Agreement): string {
   return `The files and Redis agree${lines}; passwords could not be compared without the fingerprint key`;
 }
 
-function upstreamText(
-  upstream: UpstreamConfig,
-  server: ServerConfig | null,
-  verdict: Verdict | null,
-): string {
+type Place = Pick<Examination, 'server' | 'unknownServer'>;
+
+function upstreamText(upstream: UpstreamConfig, place: Place, verdict: Verdict | null): string {
   const { name, tls, login } = upstream;
-  const where = `Mailstore ${name}, ${serverText(upstream, server)}, ${tls === 'off' ? 'in plain' : tls}`;
+  const where = `Mailstore ${name}, ${serverText(upstream, place)}, ${tls === 'off' ? 'in plain' : tls}`;
   const { localUser, upstreamChecks } = sentTo(verdict);
   const user = localUser === null ? 'the local user' : shownName(localUser);
   if (upstreamChecks || login.mode === 'passthrough')
     return `${where}: as ${user} with the client's password`;
+  if (login.mode === 'row') return `${where}: as ${user} with the password of the row`;
   if (login.mode === 'master') return `${where}: as ${user}${login.separator}${login.user}, the master user`;
   if (login.mode === 'plain') return `${where}: as ${user}, authorized by ${login.user}`;
   return `${where}: as ${user} with the password that is the same for all`;
 }
 
-function serverText({ servers }: UpstreamConfig, server: ServerConfig | null): string {
+function serverText({ servers }: UpstreamConfig, { server, unknownServer }: Place): string {
+  if (unknownServer !== null) return `which has no server ${shownName(unknownServer)}`;
   if (server === null) return `one of ${servers.length} servers`;
   const place = `${server.host} port ${server.port}`;
   return servers.length === 1 ? place : `${place} of ${servers.length} servers`;

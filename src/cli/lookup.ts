@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
 import type { Question, Verdict } from '../auth/explain.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { upstreamOfDomain } from '../config/routing.ts';
 import type { Config, UpstreamConfig } from '../config/schema.ts';
 import type { ServerConfig } from '../config/upstream.ts';
-import { configuredUpstream, usualServer } from '../server/upstreams.ts';
+import { serverFor } from '../server/upstreams.ts';
 import { CONFIG_OPTION, readWords } from './arguments.ts';
 import { readConfig } from './config.ts';
 import { type CommandIo, EXIT } from './io.ts';
@@ -57,6 +58,8 @@ export type Examination = Views & {
   upstream: UpstreamConfig | null;
   /** The one of its servers that the login meets; null where that is not known. */
   server: ServerConfig | null;
+  /** The one that the user's rows name, and that the upstream does not have; an octet string, null for none. */
+  unknownServer: string | null;
 };
 
 /** The command `lookup`. */
@@ -115,11 +118,11 @@ async function examine(
   const verdict = explanation?.verdict ?? null;
   const isLetIn = verdict?.result === 'accepted' || verdict?.result === 'found';
   const domain = explanation?.entry?.domain;
-  const upstream = isLetIn && domain !== undefined ? configuredUpstream(config, domain) : null;
-  const localUser = localUserOf(verdict);
-  const only = upstream?.servers.length === 1 ? upstream.servers[0]! : null;
-  const server = upstream === null || localUser === null ? only : usualServer(upstream, localUser);
-  return { ...views, question, dividers: config.tables.dividers, verdict, upstream, server };
+  const upstream = isLetIn && domain !== undefined ? upstreamOfDomain(config, domain) : null;
+  const named = [...new Set(explanation?.rows.map((row) => row.server))];
+  const server = upstream && serverFor(upstream, localUserOf(verdict), named);
+  const unknownServer = upstream !== null && server === null && named.length === 1 ? named[0]! : null;
+  return { ...views, question, dividers: config.tables.dividers, verdict, upstream, server, unknownServer };
 }
 
 function statusOf({ verdict, agreement }: Examination): number {

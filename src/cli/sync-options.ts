@@ -1,6 +1,6 @@
 import { createPasswordTools } from '../auth/password-tools.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { keepingOf, offersOf } from '../config/mechanisms.ts';
+import { keepingOf } from '../config/mechanisms.ts';
 import { openScramSalts, openSealer } from '../server/authenticator.ts';
 import { redisSettings } from '../server/redis-settings.ts';
 import { tableFiles } from '../server/table-files.ts';
@@ -8,14 +8,14 @@ import type { SyncOptions } from '../tables/sync/sync.ts';
 
 /** What the config says of a sync. Rejects with an Error that names the file that cannot be read. */
 export async function syncOptions({ config, secrets }: LoadedConfig): Promise<SyncOptions> {
-  const { tables, passwords, redis, sync } = config;
+  const { passwords, redis, sync } = config;
   return {
     files: tableFiles(config),
     redis: await redisSettings(config, secrets),
     prefix: redis.prefix,
     fingerprintKeyFile: passwords.fingerprintKeyFile,
     passwords: createPasswordTools(passwords.argon2, await openSealer(config), await openScramSalts(config)),
-    keeping: (domain) => keepingOf(offersOf(tables, domain)),
+    keeping: (domain) => keepingOf(config, domain),
     concurrency: passwords.concurrency,
     maxLoss: sync.maxLoss,
   };

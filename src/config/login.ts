@@ -43,16 +43,17 @@ type Password = { passwordFile: string | null; passwordEnv: string | null };
 /** How the proxy logs in at the mailstore as the mapped local user. */
 export type UpstreamLogin =
   | { mode: 'passthrough' }
+  | { mode: 'row' }
   | ({ mode: 'master'; user: string; separator: string } & Password)
   | ({ mode: 'plain'; user: string } & Password)
   | ({ mode: 'secret' } & Password);
 
 export function login() {
-  const expected = 'expected passthrough, or one of master, plain and secret';
+  const expected = 'expected passthrough, row, or one of master, plain and secret';
   return z
-    .union([z.literal('passthrough'), modes], { error: expected })
+    .union([z.enum(['passthrough', 'row']), modes], { error: expected })
     .transform((value, context): UpstreamLogin => {
-      if (value === 'passthrough') return { mode: 'passthrough' };
+      if (value === 'passthrough' || value === 'row') return { mode: value };
       const { master, plain, secret } = value;
       const given = MODES.filter((mode) => value[mode] !== undefined);
       if (given.length !== 1) {
@@ -68,6 +69,6 @@ export function login() {
     })
     .prefault('passthrough')
     .describe(
-      "passthrough (the client's own password), or one of master, plain and secret with its settings.",
+      "passthrough (the client's own password), row (the one that the user's row holds, which `sync` seals for that), or one of master, plain and secret with its settings.",
     );
 }

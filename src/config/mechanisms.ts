@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { say } from './fields.ts';
+import { sendsRow } from './routing.ts';
 import type { Config, ListenerConfig } from './schema.ts';
 
 /** Ways to log in, as a listener can list them. */
@@ -50,9 +51,13 @@ export function someOffer(tables: Config['tables']): Offers {
   return { apop: all.some(({ apop }) => apop), scram: all.some(({ scram }) => scram) };
 }
 
-/** As what its passwords are kept in Redis: sealed they serve SCRAM, too. */
-export function keepingOf({ apop, scram }: Offers): 'hashed' | 'scram' | 'sealed' {
-  if (apop) return 'sealed';
+/** As what a domain's passwords are kept in Redis: sealed they serve SCRAM, and the mailstore, too. */
+export function keepingOf(
+  config: Pick<Config, 'tables' | 'upstreams'>,
+  domain: string,
+): 'hashed' | 'scram' | 'sealed' {
+  const { apop, scram } = offersOf(config.tables, domain);
+  if (apop || sendsRow(config, domain)) return 'sealed';
   return scram ? 'scram' : 'hashed';
 }
 

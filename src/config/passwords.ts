@@ -74,7 +74,7 @@ export const passwords = optionalSection(
       .nullable()
       .default(null)
       .describe(
-        'Key of 32 octets, the same for `sync` and all proxies: seals the passwords of domains with `apop: true` ' +
+        'Key of 32 octets, the same for `sync` and all proxies: seals the passwords of domains with `apop: true` or an upstream with `login: row` ' +
           '(AES-256-GCM) and makes the salts of those with `scram: true`.',
       ),
     scram_iterations: integer(4096, 1_000_000)

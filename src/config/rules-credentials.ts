@@ -6,12 +6,26 @@ import { isLoopback } from './units.ts';
 
 /** Where passwords come from and which way they go. */
 export function credentialRules(config: Config): Finding[] {
-  return config.upstreams.flatMap(upstreamRules);
+  return [...config.upstreams.flatMap(upstreamRules), ...rowRules(config)];
+}
+
+/** What a row holds is there for the mailstore only where it was not hashed. */
+function rowRules({ upstreams, tables, passwords }: Config): Finding[] {
+  const index = upstreams.findIndex(({ login }) => login.mode === 'row');
+  if (index < 0 || tables.source !== 'redis' || passwords.sealKeyFile !== null) return [];
+  const hint = 'give passwords.seal_key_file, the path of a key made by `head -c 32 /dev/urandom`';
+  const restsOn: Path[] = [
+    ['passwords', 'seal_key_file'],
+    ['tables', 'source'],
+  ];
+  return [wrong(['upstreams', index, 'login'], "the rows' passwords need a key", hint, restsOn)];
 }
 
 function upstreamRules(upstream: UpstreamConfig, index: number): Finding[] {
   const path: Path = ['upstreams', index];
-  const findings = upstream.login.mode === 'passthrough' ? [] : sourceRules(upstream.login, path, true);
+  const { login } = upstream;
+  const ownPassword = login.mode !== 'passthrough' && login.mode !== 'row';
+  const findings = ownPassword ? sourceRules(login, path, true) : [];
   if (upstream.xclient && upstream.proxyProtocol !== 'off') {
     const hint =
       'keep one: behind a PROXY header the mailstore takes the client for the one that offers XCLIENT';

@@ -30,7 +30,7 @@ function withoutPassword(config: Config): Finding[] {
     if (upstream === null) return [];
     const message = `a master does not know the password that upstream ${upstream.name} is to be sent`;
     const hint =
-      'give the upstream a login of master, plain or secret, or list the domains that it does not serve';
+      'give the upstream a login of row, master, plain or secret, or list the domains that it does not serve';
     const path: Path = ['tables', 'masters', index, ...(domains === null ? [] : ['domains'])];
     return [wrong(path, message, hint, [['upstreams', upstream.index, 'login']])];
   });
@@ -60,6 +60,7 @@ function certificateRules(config: Config): Finding[] {
   if (upstream === null || index < 0) return [];
   const path: Path = ['listeners', index, 'client_certificates', 'identity'];
   const message = `a certificate does not tell the password that upstream ${upstream.name} is to be sent`;
-  const hint = 'give the upstream a login of master, plain or secret: its users cannot log in by EXTERNAL';
+  const hint =
+    'give the upstream a login of row, master, plain or secret: its users cannot log in by EXTERNAL';
   return [doubtful(path, message, hint, [['upstreams', upstream.index, 'login']])];
 }

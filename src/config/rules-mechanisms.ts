@@ -66,7 +66,7 @@ function placeRules(config: Config, { setting, path, domain }: Place): Finding[]
   const upstream = passthroughOf(config, setting, domain);
   if (upstream !== null) {
     const message = `${NAMES[setting]} does not tell the password that upstream ${upstream.name} is to be sent`;
-    const hint = 'give the upstream a login of master, plain or secret instead of passthrough';
+    const hint = 'give the upstream a login of row, master, plain or secret instead of passthrough';
     findings.push(wrong(path, message, hint, [['upstreams', upstream.index, 'login']]));
   }
   return findings;

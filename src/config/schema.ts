@@ -64,6 +64,10 @@ const tables = optionalSection(
     ),
     accounts,
     local_user: localUser().default('mailbox'),
+    server_field: flag(
+      false,
+      'Rows of textfiles and databases may name the server of the upstream that has the maildrop, behind the mailbox and a colon: `john:password:johnacme:store2`. It alone is asked then.',
+    ),
     apop: flag(
       false,
       'Offer APOP and CRAM-MD5: `sync` keeps the passwords of textfiles sealed instead of hashed; needs ' +

@@ -34,7 +34,7 @@ export class Secrets {
     return this.#sentinel;
   }
 
-  /** For an upstream's login. Throws for one with `login: passthrough`, which has none. */
+  /** For an upstream's login. Throws for one with `login: passthrough` or `row`, which has none. */
   upstream(name: string): string {
     const password = this.#upstreams.get(name);
     if (password === undefined) throw new Error(`upstream ${name} has no password`);
@@ -50,7 +50,7 @@ export function loadSecrets(
   const findings: Finding[] = [];
   const upstreams = new Map<string, string>();
   for (const [index, { name, login }] of config.upstreams.entries()) {
-    if (login.mode === 'passthrough') continue;
+    if (login.mode === 'passthrough' || login.mode === 'row') continue;
     const secret = readSecret(login, ['upstreams', index, 'login', login.mode], environment, findings);
     if (secret !== null) upstreams.set(name, secret);
   }

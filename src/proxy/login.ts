@@ -40,6 +40,8 @@ export type LoginEvents = {
   ended(end: LoginEnd): void;
 };
 
+type Accepted = Extract<Decision, { result: 'accepted' }>;
+
 const NO_NAME = outcomeOfDecision('no-local-user');
 
 /** One login: decided by the tables, then opened at the mailstore. */
@@ -53,7 +55,8 @@ export class Login {
   readonly #delay = new Deadline(() => this.#finish(this.#late.outcome, this.#late.reason));
   /** The answer that waits for its time. */
   #late: Pick<LoginEnd, 'outcome' | 'reason'> = { outcome: { result: 'rejected' }, reason: 'none' };
-  #account: Account | null = null;
+  /** Behind `proved`. */
+  #accepted: Accepted | null = null;
   #opening: PoolOpening | null = null;
   readonly #abort = new AbortController();
 
@@ -68,7 +71,8 @@ export class Login {
 
   /** Goes on behind `proved`. */
   proceed(): void {
-    this.#open(this.#account!);
+    this.#open(this.#accepted!);
+    this.#accepted = null;
   }
 
   /** The client is gone: nothing more is asked of anybody. */
@@ -107,23 +111,26 @@ export class Login {
         else this.#finish(outcomeOfDecision(decision.reason), decision.reason);
         break;
       case 'accepted':
-        this.#account = decision.account;
-        if (decision.serverSignature === undefined) this.#open(decision.account);
-        else this.#events.proved(decision.serverSignature);
+        if (decision.serverSignature === undefined) {
+          this.#open(decision);
+          break;
+        }
+        this.#accepted = decision;
+        this.#events.proved(decision.serverSignature);
         break;
     }
   }
 
-  #open(account: Account): void {
+  #open({ account, rowPassword }: Accepted): void {
     const pool = this.#services.upstreamOf(account.domain);
     const { upstream } = pool;
-    const { localUser: user, upstreamChecks } = account;
+    const { localUser: user, server: named = null, upstreamChecks } = account;
     if (couldNameMaster(upstream, user)) {
       if (upstreamChecks) this.#reject('unknown-user');
       else this.#refuse(NO_NAME, 'no-local-user');
       return;
     }
-    const plan = loginPlan(upstream, user, this.#passwordOf(account), upstreamChecks);
+    const plan = loginPlan(upstream, user, this.#passwordOf(account), rowPassword ?? null, upstreamChecks);
     if (plan === null) {
       this.#refuse({ result: 'unavailable', code: 'SYS/PERM' }, 'password-needed');
       return;
@@ -135,7 +142,7 @@ export class Login {
     if (upstream.xclient) plan.client = { ...remote, session };
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
-    this.#opening = new PoolOpening({ pool, user, named: null, plan, header }, this.#services, (result) =>
+    this.#opening = new PoolOpening({ pool, user, named, plan, header }, this.#services, (result) =>
       this.#opened(result, upstreamChecks),
     );
   }

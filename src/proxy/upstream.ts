@@ -5,6 +5,8 @@ import type { ClientTls } from '../transport/transport.ts';
 export type LoginMode =
   /** USER and PASS with the client's own password. */
   | { mode: 'passthrough' }
+  /** USER and PASS with the password that the user's row holds; the client's own where that is a hash. */
+  | { mode: 'row' }
   /** Dovecot's master user: `localUser<separator>user` with the master's password. */
   | { mode: 'master'; user: string; password: string; separator: string }
   /** SASL PLAIN: authzid is the local user, authcid the master. */
@@ -47,6 +49,7 @@ export type UpstreamServer = {
 
 /**
  * What to say to the mailstore for this login; null where it is to have the client's own password, and that is unknown.
+ * @param rowPassword null where the row has a hash, or nobody has asked for it
  * @param clientPassword null where the client has shown that it knows it without telling
  * @param upstreamChecks the table leaves the password to the mailstore: then it is always the client's own that
  *   is sent, whatever the upstream's mode; a master's would let anybody in
@@ -55,6 +58,7 @@ export function loginPlan(
   upstream: Upstream,
   localUser: string,
   clientPassword: string | null,
+  rowPassword: string | null,
   upstreamChecks: boolean,
 ): UpstreamPlan | null {
   const { tls, own, login } = upstream;
@@ -63,9 +67,13 @@ export function loginPlan(
     own,
     login: { kind: 'userpass', user, password },
   });
-  if (upstreamChecks || login.mode === 'passthrough')
-    return clientPassword === null ? null : userpass(localUser, clientPassword);
+  const clients = (told: string | null) => (told === null ? null : userpass(localUser, told));
+  if (upstreamChecks) return clients(clientPassword);
   switch (login.mode) {
+    case 'passthrough':
+      return clients(clientPassword);
+    case 'row':
+      return clients(rowPassword ?? clientPassword);
     case 'master':
       return userpass(localUser + login.separator + login.user, login.password);
     case 'secret':

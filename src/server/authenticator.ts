@@ -12,6 +12,7 @@ import { createSealer, readSealKey, type Sealer } from '../auth/seal.ts';
 import { createUpgrader, type UpgradeOutcome } from '../auth/upgrade.ts';
 import { createVerifier, type Verifier } from '../auth/verifier.ts';
 import { keepingOf, offersOf, serves } from '../config/mechanisms.ts';
+import { sendsRow } from '../config/routing.ts';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../ops/log.ts';
 import { printableOctets } from '../ops/printable.ts';
@@ -46,6 +47,7 @@ export async function openAuthenticator(
     dummy: dummyRule(config),
     dummyMemory: argon2.memory,
     scram: await openScramSalts(config),
+    sendsRow: rowRule(config),
     onError: (error) => log.event('error', 'login-error', { detail: error.message }),
     upgrader: createUpgrader({ store, verifier, params: argon2, methods: upgrade, onOutcome }),
   });
@@ -62,15 +64,23 @@ export async function decisionRules(config: Config): Promise<Omit<ExplainOptions
     localUserRule: (domain) => domains.get(domain)?.localUser ?? localUser,
     offers: (domain, mechanism) => serves(mechanism, offersOf(tables, domain)),
     masters: createMasters(tables.masters, dividers),
+    serverField: tables.serverField,
   };
 }
 
+/** Undefined where no mailstore wants to know. */
+function rowRule(config: Config): ((domain: string) => boolean) | undefined {
+  const any = config.upstreams.some(({ login }) => login.mode === 'row');
+  return any ? (domain) => sendsRow(config, domain) : undefined;
+}
+
 /** What a wrong password costs in a domain, with the secrets as `sync` makes them. */
-function dummyRule({ tables, passwords }: Config): AuthenticatorOptions['dummy'] {
+function dummyRule(config: Config): AuthenticatorOptions['dummy'] {
+  const { passwords } = config;
   const usual = argon2Dummy(passwords.argon2);
   const scram = scramDummy(passwords.scramIterations);
   const keepsKeys = (domain: string) =>
-    tables.source === 'redis' && keepingOf(offersOf(tables, domain)) === 'scram';
+    config.tables.source === 'redis' && keepingOf(config, domain) === 'scram';
   return (password, domain) => (domain !== null && keepsKeys(domain) ? scram(password) : usual(password));
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { upstreamOfDomain } from '../config/routing.ts';
 import type { Config, UpstreamConfig } from '../config/schema.ts';
 import type { ServerConfig } from '../config/upstream.ts';
 import { Pool } from '../pool/pool.ts';
@@ -15,7 +16,7 @@ export function upstreamRule(
   pools: readonly UpstreamPool[],
 ): (domain: string) => UpstreamPool {
   const byName = new Map(pools.map((pool) => [pool.upstream.name, pool]));
-  return (domain) => byName.get(configuredUpstream(config, domain).name)!;
+  return (domain) => byName.get(upstreamOfDomain(config, domain).name)!;
 }
 
 /** Those whose capabilities matter: to what a listener announces, or to how a login is sent. */
@@ -38,15 +39,20 @@ export function awayUpstreams(pools: readonly UpstreamPool[]): string[] {
   return away ? pools.map(({ upstream }) => `upstream ${upstream.name}: no server is up`) : [];
 }
 
-/** The same as the config has it, without secrets. */
-export function configuredUpstream({ tables, upstreams }: Config, domain: string): UpstreamConfig {
-  const named = tables.domains.get(domain)?.upstream ?? null;
-  return upstreams.find(({ name }) => name === named) ?? upstreams[0]!;
-}
-
-/** The server that a local user meets while all are up, whose name decides alone. */
-export function usualServer({ servers }: UpstreamConfig, localUser: string): ServerConfig {
-  return new Pool(servers, ANY_HEALTH, 0).choose(localUser, [], 0)!.server;
+/**
+ * The server that a login meets while all are up; null where that is not known.
+ * @param named what the user's rows say of it, each once; null for nothing
+ */
+export function serverFor(
+  { servers }: UpstreamConfig,
+  localUser: string | null,
+  named: readonly (string | null)[],
+): ServerConfig | null {
+  const [name = null, ...others] = named;
+  if (others.length > 0) return null;
+  if (name !== null) return servers.find((server) => server.name === name) ?? null;
+  if (servers.length === 1) return servers[0]!;
+  return localUser === null ? null : new Pool(servers, ANY_HEALTH, 0).choose(localUser, [], 0)!.server;
 }
 
 const ANY_HEALTH = { fall: 1, retryMs: 0, mostRetryMs: 0, loginsTry: false };
@@ -113,7 +119,8 @@ async function loadServers(
 function loginMode({ name, login }: UpstreamConfig, password: (upstream: string) => string): LoginMode {
   switch (login.mode) {
     case 'passthrough':
-      return { mode: 'passthrough' };
+    case 'row':
+      return { mode: login.mode };
     case 'master':
       return { mode: 'master', user: login.user, separator: login.separator, password: password(name) };
     case 'plain':

@@ -47,7 +47,13 @@ test('each entry that was considered, the one that decides, and each row with wh
     ],
   );
   assert.deepEqual([entry?.line, reason, asking?.userid], [2, null, 'john']);
-  const plain = { scheme: 'plain', better: false, mechanisms: ['APOP', 'CRAM-MD5'], problem: null };
+  const plain = {
+    server: null,
+    scheme: 'plain',
+    better: false,
+    mechanisms: ['APOP', 'CRAM-MD5'],
+    problem: null,
+  };
   assert.deepEqual(rows, [
     { line: 1, mailbox: 'johnacme', path: '/m/j/johnacme', localUser: 'johnacme', ...plain },
     {

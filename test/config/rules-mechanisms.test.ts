@@ -47,7 +47,7 @@ describe('what domains offer', () => {
   test("is no use where the mailstore wants the client's own password", () => {
     const [error, hint] = only(`tables: { apop: true }\n${KEY}`);
     assert.match(error, /^tables\.apop: APOP does not tell the password that upstream \w+ is to be sent$/);
-    assert.match(hint ?? '', /master, plain or secret instead of passthrough/);
+    assert.match(hint ?? '', /row, master, plain or secret instead of passthrough/);
     const tables = (text: string) => `tables: { ${text} }\n${TWO}${KEY}`;
     const ofOwn = 'SCRAM does not tell the password that upstream own is to be sent';
     assert.equal(only(tables('scram: true'))[0], `tables.scram: ${ofOwn}`);

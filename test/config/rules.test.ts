@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keepingOf } from '../../src/config/mechanisms.ts';
 import { brief, errorsOf, good, onlyError, withRest } from './configs.ts';
 
 /** The one thing wrong with a text, as `path message`, and its hint. */
@@ -123,7 +124,7 @@ test('a login has one source of its password, no more and no less', () => {
 
 test('a login is one of its modes', () => {
   const login = (text: string) => only(upstreams(`name: a, host: 127.0.0.1, port: 2, login: ${text}`));
-  const message = 'upstreams[0].login: expected passthrough, or one of master, plain and secret';
+  const message = 'upstreams[0].login: expected passthrough, row, or one of master, plain and secret';
   assert.deepEqual(login('{}'), [message, 'none is given']);
   assert.deepEqual(login('{ secret: { password_env: A }, plain: { user: m, password_env: A } }'), [
     message,
@@ -135,6 +136,17 @@ test('a login is one of its modes', () => {
     'upstreams[0].login.mastr: unknown setting',
     'did you mean master?',
   ]);
+});
+
+test("the rows' passwords go to a mailstore only where a key seals them, or where they never leave the files", () => {
+  const row = upstreams('name: a, host: 127.0.0.1, port: 2, login: row');
+  const [error, hint] = only(row);
+  assert.equal(error, "upstreams[0].login: the rows' passwords need a key");
+  assert.match(hint ?? '', /passwords\.seal_key_file/);
+  good(withRest(`${row}passwords: { seal_key_file: /key }\n`));
+  good(withRest(`${row}tables: { source: files }\n`));
+  const { config } = good(withRest(`${row}passwords: { seal_key_file: /key }\n`));
+  assert.equal(keepingOf(config, 'acme.com'), 'sealed');
 });
 
 test('time for a line or a delay is within the time for the login', () => {

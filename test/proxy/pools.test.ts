@@ -10,6 +10,7 @@ import {
 } from '../support/scripted-mailstore.ts';
 
 const LET_IN = '+OK logged in';
+const PERM = '-ERR [SYS/PERM] Login is not possible, ask your postmaster';
 const TEMP = '-ERR [SYS/TEMP] Login is not possible now, try again later';
 
 /** Lets everybody in, and closes when the proxy does. */
@@ -90,6 +91,12 @@ async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; tries < 500 && !condition(); tries++)
     await new Promise((resolve) => setTimeout(resolve, 10));
   assert.ok(condition(), String(condition));
+}
+
+/** What a login comes to. */
+async function brief(logIn: Pair['logIn']): Promise<[string, unknown, unknown]> {
+  const { reply, server, reason } = await logIn();
+  return [reply, server, reason];
 }
 
 const series = (name: string, index: number, more = '') =>
@@ -297,6 +304,78 @@ describe('where all servers are down', () => {
       second.send('USER john\r\nPASS secret\r\n');
       assert.deepEqual([await second.line(), await second.line()], ['+OK Send the password', LET_IN]);
       second.destroy();
+    });
+  });
+});
+
+describe('a login whose row names a server', () => {
+  const named = (server: string) => () => {
+    const account = { localUser: 'johnacme', mailbox: '', domain: '', upstreamChecks: false, server };
+    return { result: 'accepted', account } as const;
+  };
+
+  test('is at that one, whatever the hash says and the weight', async () => {
+    await pair([serves, serves], { decide: named(NAMES[OTHER]!) }, async ({ logIn, stores }) => {
+      assert.deepEqual(await brief(logIn), [LET_IN, NAMES[OTHER], 'none']);
+      assert.equal(stores[OWN]!.connections.length, 0);
+    });
+  });
+
+  test('is at no other while it is down: the maildrop is not there', async () => {
+    const options = { decide: named(NAMES[OTHER]!), health: { fall: 1 } };
+    await pair([(connection) => connection.end(), serves], options, async ({ logIn, stores }) => {
+      for (let i = 0; i < 3; i++) assert.deepEqual((await brief(logIn))[0], TEMP);
+      assert.equal(stores[OWN]!.connections.length, 0);
+    });
+  });
+
+  test('is at none where no server has the name, and connects nowhere', async () => {
+    const decide = named('192.0.2.1:25');
+    await pair([serves, serves], { decide }, async ({ logIn, stores, events }) => {
+      assert.deepEqual(await brief(logIn), [PERM, undefined, 'unknown-server']);
+      assert.deepEqual(
+        stores.map(({ connections }) => connections.length),
+        [0, 0],
+      );
+      assert.deepEqual(
+        events('upstream-failed').map(({ failure }) => failure),
+        ['unknown-server'],
+      );
+      assert.ok(
+        !JSON.stringify(events('upstream-failed')).includes('192.0.2.1'),
+        'its text is not passed on',
+      );
+    });
+  });
+});
+
+describe("a mailstore that is to have the row's password", () => {
+  const login = { mode: 'row' } as const;
+  const account = { localUser: 'johnacme', mailbox: '', domain: '', upstreamChecks: false } as const;
+  const heard = ({ stores }: Pair) =>
+    stores.flatMap(({ connections }) => connections.map(({ received }) => received));
+
+  test('is sent that, and not what the client has sent', async () => {
+    const decide = () => ({ result: 'accepted', account, rowPassword: 'of the row' }) as const;
+    await pair([serves], { login, decide }, async (it) => {
+      assert.equal((await it.logIn()).reply, LET_IN);
+      assert.deepEqual(heard(it), ['USER johnacme\r\nPASS of the row\r\n']);
+      assert.ok(!it.proxy.lines.join().includes('of the row'));
+    });
+  });
+
+  test("is sent the client's, where the row has a hash", async () => {
+    await pair([serves], { login, decide: () => ({ result: 'accepted', account }) }, async (it) => {
+      assert.equal((await it.logIn()).reply, LET_IN);
+      assert.deepEqual(heard(it), ['USER johnacme\r\nPASS secret\r\n']);
+    });
+  });
+
+  test('is not logged in to where neither is known', async () => {
+    const vouched = { ...account, vouched: true } as const;
+    await pair([serves], { login, decide: () => ({ result: 'accepted', account: vouched }) }, async (it) => {
+      const { reply, reason } = await it.logIn();
+      assert.deepEqual([reply, reason, heard(it)], [PERM, 'password-needed', []]);
     });
   });
 });

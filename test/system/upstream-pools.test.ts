@@ -45,7 +45,7 @@ function config(folder: { path: string; file(name: string, text: string, mode?: 
   }));
   return {
     listeners: [{ name: 'plain', address: ADDRESS, port: 0, tls: 'off', plaintext_auth: 'always' }],
-    tables: { source: 'files', domain_table: `${folder.path}/teapop.passwd` },
+    tables: { source: 'files', domain_table: `${folder.path}/teapop.passwd`, server_field: true },
     upstreams: [
       {
         ...{ name: 'pool', servers, connect_timeout: '2s', health: HEALTH },
@@ -61,7 +61,9 @@ before(async () => {
     source: 'files',
     mailstore: false,
     tables: {
-      'teapop.passwd': 'pool.test:*:textfile::0:mail:mail:{dir}/pool.passwd:100:\n',
+      'teapop.passwd':
+        'pool.test:*:textfile::0:mail:mail:{dir}/pool.passwd:100:\nnamed.test:*:textfile::0:mail:mail:{dir}/named.passwd:9:\n',
+      'named.passwd': `one:${PASSWORD}:/m/user00:m1\ntwo:${PASSWORD}:/m/user00:m2\nother:${PASSWORD}:/m/user00:m9\n`,
       'pool.passwd': USERS.map((user) => `${user}:${PASSWORD}:/var/spool/mail/${user}\n`).join(''),
     },
     config: ({ folder }) => config(folder),
@@ -77,11 +79,11 @@ after(async () => {
 });
 
 /** Logs in and out: the reply to PASS, and the server by what is in the maildrop. */
-async function visit(proxy: ProxyProcess, user: string): Promise<{ reply: string; server: string | null }> {
+async function visit(proxy: ProxyProcess, login: string): Promise<{ reply: string; server: string | null }> {
   const client = await Pop3Client.connect(proxy.port('plain'));
   try {
     await client.line();
-    await client.ask(`USER ${user}@pool.test`);
+    await client.ask(`USER ${login.includes('@') ? login : `${login}@pool.test`}`);
     const reply = await client.ask(`PASS ${PASSWORD}`);
     if (reply !== LET_IN) return { reply, server: null };
     const [, count] = /^\+OK (\d+) /.exec(await client.ask('STAT')) ?? [];
@@ -138,6 +140,18 @@ describe('with all servers up', () => {
   });
 });
 
+test('a server that the row names has its users, and one that is none of them has nobody', async () => {
+  assert.equal((await visit(site.proxy, 'one@named.test')).server, 'm1');
+  assert.equal((await visit(site.proxy, 'two@named.test')).server, 'm2');
+  assert.match((await visit(site.proxy, 'other@named.test')).reply, /^-ERR \[SYS\/PERM\] /);
+  const [session] = await site.proxy.sessionsOf('other@named.test');
+  assert.equal(session?.reason, 'unknown-server');
+  const ask = (login: string) => runProxy(['lookup', '--config', site.configFile, login]);
+  const TWO = /^Mailstore pool, 127\.0\.0\.1 port \d+ of 3 servers, in plain/m;
+  assert.match((await ask('two@named.test')).output, TWO);
+  assert.match((await ask('other@named.test')).output, /^Mailstore pool, which has no server m9, in plain/m);
+});
+
 describe('a server killed with SIGKILL', () => {
   const LOST = 2;
   const lost = NAMES[LOST]!;
@@ -159,7 +173,8 @@ describe('a server killed with SIGKILL', () => {
     const lines = site.proxy.log();
     const count = (event: string) => lines.filter((line) => line.event === event).length;
     assert.deepEqual([count('upstream-server-down'), count('upstream-down')], [1, 0]);
-    assert.ok(count('upstream-failed') <= 1);
+    const failed = lines.filter(({ event, server }) => event === 'upstream-failed' && server === lost);
+    assert.ok(failed.length <= 1);
     assert.equal((await site.admin('/readyz')).status, 200);
   });
 

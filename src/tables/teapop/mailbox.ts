@@ -11,6 +11,21 @@ export function mailboxPath(entry: Pick<DomainEntry, 'maildir' | 'hashLevels'>, 
   return root.replace(/\/+$/, '') + (mailbox.startsWith('/') ? '' : '/') + mailbox;
 }
 
+/** A mailbox, and the server that has it where one is named. */
+export type PlacedMailbox = { mailbox: string; server?: string };
+
+/**
+ * Apart, where a site has named the server in a field of its own behind the mailbox: `john:secret:johnacme:store2`. (To
+ * teapop all that stands behind the second colon is the mailbox.)
+ */
+export function placedMailbox(field: string): PlacedMailbox {
+  const colon = field.indexOf(':');
+  if (colon < 0) return { mailbox: field };
+  const mailbox = field.slice(0, colon);
+  const server = field.slice(colon + 1);
+  return server === '' ? { mailbox } : { mailbox, server };
+}
+
 /** `/j/o` for two levels; fewer where the mailbox is shorter. */
 function hashFolders(mailbox: string, levels: number): string {
   return Array.from(mailbox.slice(0, levels), (octet) => `/${octet}`).join('');
