@@ -1,0 +1,151 @@
+/**
+ * teapop-proxy beside nginx, Dovecot, perdition and HAProxy, in one run: `npm run bench -- --help`.
+ *
+ * The page goes to standard output or, with --write, to docs/performance.md; progress to standard error.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { freePort, waitForPort } from '../test/support/ports.ts';
+import { run } from '../test/support/process.ts';
+import { temporaryFolder } from '../test/support/temp.ts';
+import { makeCgroup, removeCgroup } from './compare/accounting.ts';
+import { type Site, startOn } from './compare/instances.ts';
+import { machine } from './compare/machine.ts';
+import { everyUser } from './compare/mailboxes.ts';
+import { type Options, parseOptions, usage } from './compare/options.ts';
+import type { Peer } from './compare/peers/peer.ts';
+import { isInstalled, missingPackages, PEERS } from './compare/peers/peers.ts';
+import { page } from './compare/report.ts';
+import { type Cell, runAll } from './compare/run.ts';
+import { TARGETS } from './compare/targets.ts';
+import { WORKLOADS } from './compare/workloads.ts';
+
+const PAGE = join(import.meta.dirname, '../docs/performance.md');
+/** Without them nothing can be measured; without a peer's, that peer is left out. */
+const NEEDED = [
+  { program: 'taskset', package: 'util-linux' },
+  { program: 'openssl', package: 'openssl' },
+];
+/** Two descriptors a session, and some for the rest. */
+const MOST_CONNECTIONS = 9_000;
+const PASSWORD = 'secret';
+
+const EX_USAGE = 64;
+const EX_UNAVAILABLE = 69;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const known = { peers: PEERS.map(({ id }) => id), workloads: WORKLOADS.map(({ id }) => id) };
+  if (args.includes('--help')) return print(usage(known), 0);
+  const options = parseOptions(args, known);
+  if ('error' in options) return complain(`${options.error}\n\n${usage(known)}`, EX_USAGE);
+  const impossible = hindrance(options);
+  if (impossible !== null) return complain(`${impossible}\n`, EX_UNAVAILABLE);
+  return compare(options, args);
+}
+
+function hindrance({ loadCore, proxyCore }: Options): string | null {
+  if (process.platform !== 'linux') return 'npm run bench reads /proc, which only Linux has';
+  const missing = NEEDED.filter(({ program }) => !isInstalled(program)).map((need) => need.package);
+  if (missing.length > 0) return `npm run bench needs: apt-get install ${missing.join(' ')}`;
+  const cores = availableParallelism();
+  if (Math.max(loadCore, proxyCore) < cores) return null;
+  return `--load-core ${loadCore} and --proxy-core ${proxyCore} do not exist: this machine has ${cores} CPUs, 0 to ${cores - 1}`;
+}
+
+async function compare(options: Options, args: readonly string[]): Promise<number> {
+  const chosen = PEERS.filter(({ id }) => options.peers.includes(id));
+  const absent = chosen.flatMap(withMissing);
+  for (const { title, why } of absent) complain(`left out: ${title} (${why})\n`, 0);
+  const peers = chosen.filter((peer) => missingPackages(peer).length === 0);
+  const workloads = WORKLOADS.filter(({ id }) => options.workloads.includes(id));
+  const folder = temporaryFolder('bench');
+  try {
+    const site = await makeSite(folder.path, options);
+    const cells = await withSink(site, (sinkPid) =>
+      runAll(site, options, { workloads, peers, sinkPid }, (line) => void complain(`${line}\n`, 0)),
+    );
+    const before = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : null;
+    const written = page(
+      {
+        ...{ cells, workloads, peers, absent, targets: TARGETS, facts: await machine(peers) },
+        command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+        date: new Date().toISOString().slice(0, 10),
+        accounting: site.cgroups ? 'of a cgroup of its own' : '/proc/PID/stat of the tree, in steps of 10 ms',
+      },
+      before,
+    );
+    if (options.write) writeFileSync(PAGE, written);
+    else print(written, 0);
+    return failures(cells);
+  } finally {
+    folder.remove();
+  }
+}
+
+function withMissing(peer: Peer): { title: string; why: string }[] {
+  const packages = missingPackages(peer);
+  return packages.length === 0
+    ? []
+    : [{ title: peer.title, why: `not installed; apt-get install ${packages.join(' ')}` }];
+}
+
+/** A figure with errors behind it is none: said at the end, and by the exit code. */
+function failures(cells: readonly Cell[]): number {
+  const wrong = cells.filter(({ errors }) => errors > 0);
+  for (const { workload, peer, errors, firstError } of wrong) {
+    complain(`${workload} ${peer}: ${errors} errors, the first: ${firstError}\n`, 0);
+  }
+  return wrong.length === 0 ? 0 : 1;
+}
+
+async function makeSite(folder: string, options: Options): Promise<Site> {
+  const key = join(folder, 'key.pem');
+  const certificate = join(folder, 'certificate.pem');
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const names = ['-subj', '/CN=bench.example', '-days', '30'];
+  const made = await run([
+    'openssl',
+    'req',
+    '-x509',
+    ...curve,
+    ...names,
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ]);
+  if (made.code !== 0) throw new Error(`openssl made no certificate: ${made.output}`);
+  const users = join(folder, 'users');
+  writeFileSync(users, `${everyUser().join('\n')}\n`);
+  const probe = makeCgroup(`teapop-proxy-bench-${process.pid}`);
+  if (probe !== null) removeCgroup(probe);
+  const { loadCore, proxyCore } = options;
+  return {
+    ...{ folder, key, certificate, users, loadCore, proxyCore, cgroups: probe !== null },
+    ...{ sinkPort: await freePort(), password: PASSWORD, maxConnections: MOST_CONNECTIONS },
+  };
+}
+
+async function withSink<T>(site: Site, work: (pid: number) => Promise<T>): Promise<T> {
+  const program = join(import.meta.dirname, 'compare/sink.ts');
+  const sink = await startOn(site.loadCore, { command: [process.execPath, program, String(site.sinkPort)] });
+  try {
+    await waitForPort(site.sinkPort);
+    return await work(sink.pid);
+  } finally {
+    await sink.stop();
+  }
+}
+
+function print(text: string, code: number): number {
+  process.stdout.write(text);
+  return code;
+}
+
+function complain(text: string, code: number): number {
+  process.stderr.write(text);
+  return code;
+}
