@@ -110,6 +110,12 @@ export const listener = section({
     .default('server')
     .describe('Whose order decides in TLS 1.2 and below where both know several ciphers.'),
   client_certificates: clientCertificates,
+  spread: z
+    .enum(['connections', 'clients'], { error: 'expected connections or clients' })
+    .default('connections')
+    .describe(
+      'How `workers` share what comes: connections (each by itself), or clients (all from one address to the same worker, which remembers their logins and TLS sessions). Not clients where a balancer or NAT hides them.',
+    ),
   proxy_protocol: proxyProtocol,
   capabilities,
 });

@@ -84,9 +84,21 @@ function clientCertificateRules(listener: ListenerConfig, index: number): Findin
 }
 
 /** Whoever is trusted to say whose a connection is can be anybody, to the limits, the log and the tables. */
-function balancerRules({ proxyProtocol }: ListenerConfig, index: number): Finding[] {
+function balancerRules(listener: ListenerConfig, index: number): Finding[] {
+  const { proxyProtocol } = listener;
+  const findings = spreadRules(listener, index);
   const widest = proxyProtocol?.from.findIndex(({ prefix }) => prefix === 0) ?? -1;
-  if (widest < 0) return [];
+  if (widest < 0) return findings;
   const path: Path = ['listeners', index, 'proxy_protocol', 'from', widest];
-  return [doubtful(path, 'anybody may say whose a connection is', "list the load balancers' own networks")];
+  const hint = "list the load balancers' own networks";
+  return [...findings, doubtful(path, 'anybody may say whose a connection is', hint)];
+}
+
+/** The system shares connections out before it knows of any header. */
+function spreadRules({ spread, proxyProtocol }: ListenerConfig, index: number): Finding[] {
+  if (spread === 'connections' || proxyProtocol === null) return [];
+  const hint = 'write spread: connections';
+  const restsOn: Path[] = [['listeners', index, 'proxy_protocol']];
+  const path: Path = ['listeners', index, 'spread'];
+  return [doubtful(path, "all connections come from the balancers' few addresses", hint, restsOn)];
 }

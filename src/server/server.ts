@@ -19,6 +19,7 @@ import type { Listener, Transport } from '../transport/transport.ts';
 import { atMost, FLUSH_MS } from './at-most.ts';
 import { createHashing, type Hashing, openAuthenticator } from './authenticator.ts';
 import { ListenerCertificates } from './certificates.ts';
+import { endpointOf } from './endpoint.ts';
 import { keepAliveOf, limitsOf } from './limits.ts';
 import { cannotListen } from './listen-failure.ts';
 import { listenerPolicy } from './listener-policy.ts';
@@ -238,13 +239,8 @@ export class Server {
   async #listen(sessions: SessionSet, config: ListenerConfig): Promise<void> {
     const known = () => this.#capabilities!.common;
     const policy = listenerPolicy(config, this.#options.config, this.#certificates, known, this.#own);
-    const keepAlive = keepAliveOf(this.#options.config);
-    const { address, port } = config;
     const listener = await sessions
-      .listen(policy, {
-        ...{ address, port, reusePort: this.#options.isWorker === true },
-        ...(keepAlive === null ? {} : { keepAlive }),
-      })
+      .listen(policy, endpointOf(config, this.#options.config, this.#options.isWorker === true))
       .catch((error) => {
         throw cannotListen(`listener ${config.name}`, config, error);
       });

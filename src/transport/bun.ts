@@ -6,6 +6,7 @@ import { acceptedEvents, connectEvents } from './bun-events.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
 import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
+import { spreadByClient } from './spread.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -42,6 +43,7 @@ async function listen(options: ListenOptions): Promise<Listener> {
   };
   const native = Bun.listen<ListenOptions>(settings) as Listening;
   if (options.keepAlive !== undefined) setKeepAlive(native.fd, options.keepAlive);
+  if (options.spreadOver !== undefined) spreadByClient(native.fd, options.spreadOver);
   return {
     address: plainAddress(native.hostname),
     port: native.port,

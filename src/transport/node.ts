@@ -5,6 +5,7 @@ import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { NodeConnection } from './node-connection.ts';
 import { nodeClientTls, nodeServerTls } from './node-tls.ts';
+import { spreadByClient } from './spread.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -48,6 +49,7 @@ async function listen(options: ListenOptions): Promise<Listener> {
   // Out of descriptors, for one: the connection stays in the queue and is tried again.
   server.on('error', () => {});
   if (options.keepAlive !== undefined) setKeepAlive(descriptorOf(server), options.keepAlive);
+  if (options.spreadOver !== undefined) spreadByClient(descriptorOf(server), options.spreadOver);
   const bound = server.address() as AddressInfo;
   return {
     address: plainAddress(bound.address),

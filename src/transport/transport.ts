@@ -176,6 +176,11 @@ export type ListenOptions = {
   port: number;
   /** Share the port with other processes (SO_REUSEPORT). Unset, a second bind is refused. */
   reusePort?: boolean;
+  /**
+   * With `reusePort`, how many processes share the port: which of them gets a connection is then told by the client's
+   * address alone, IPv6 by its /64. Where fewer listen, the system's own way stands in.
+   */
+  spreadOver?: number;
   /** Length of the accept queue asked of the kernel; Bun has none but 512. */
   backlog?: number;
   /** Set once on the listening socket, inherited by each accepted one (a call for each connection costs 10 to 20 µs). */

@@ -211,6 +211,26 @@ test('on Node a TLS session of one worker is resumed at each of them', async () 
   }
 });
 
+for (const runtime of ['bun', 'node'] as const) {
+  test(`where clients are spread, one of them has the same worker each time, and its TLS session, ${runtime}`, async () => {
+    const site = await startSite({
+      source: 'files',
+      runtime,
+      config: () => ({
+        workers: WORKERS,
+        listeners: [{ name: 'pop3s', address: '127.0.0.1', port: 0, tls: 'implicit', spread: 'clients' }],
+      }),
+    });
+    try {
+      assert.deepEqual(new Set(resumptions(site)), new Set(['Reused']));
+      const served = (await site.proxy.sessions(11)).map(({ worker }) => worker);
+      assert.equal(new Set(served).size, 1);
+    } finally {
+      await site.stop();
+    }
+  });
+}
+
 test('the command that a primary starts is nobody else’s', async () => {
   const { code, output } = await runProxy(['worker']);
   assert.equal(code, 2);

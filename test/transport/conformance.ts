@@ -10,6 +10,7 @@ import { introductionCases } from './introductions.ts';
 import type { Tls } from './probe.ts';
 import { resumptionCases } from './resumption.ts';
 import { socketCases } from './sockets.ts';
+import { spreadingCases } from './spreading.ts';
 import { streamCases } from './streams.ts';
 import { tlsPolicyCases } from './tls-policy.ts';
 
@@ -42,5 +43,6 @@ export function conformance(transport: Transport): void {
   clientCertificateCases(transport, certificates);
   resumptionCases(transport, certificates);
   tlsPolicyCases(transport, certificates);
+  spreadingCases(transport);
   socketCases(transport, () => tls);
 }
