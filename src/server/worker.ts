@@ -31,6 +31,8 @@ export async function runWorker({ channel, environment, transport }: WorkerServi
   const inbox = new Inbox(channel);
   const start = await inbox.start;
   let log: Log | null = null;
+  // Large tables take longer to read than a primary waits for a silent worker.
+  const starting = setInterval(() => void channel.send({ type: 'state', unready: ['starting'] }), STATE_MS);
   try {
     const { config, secrets } = load(start, environment);
     log = workerLog(config, start.index);
@@ -39,10 +41,12 @@ export async function runWorker({ channel, environment, transport }: WorkerServi
       ...{ config, secrets, log, transport: await transport(start.sockets) },
       ...{ isWorker: true, ticketSecret, own: start.own },
     });
+    clearInterval(starting);
     await channel.send({ type: 'listening' });
     await serve(server, inbox, channel);
     return 0;
   } catch (error) {
+    clearInterval(starting);
     await channel.send({ type: 'failed', detail: (error as Error).message });
     await log?.flush();
     return 1;
