@@ -5,8 +5,8 @@ import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
 import { secretFileFindings } from './secrets.ts';
 
-/** As strong as the keys that come from it. */
-const LEAST_TICKET_SECRET = 32;
+/** Octets: as strong as the keys that come from it. */
+export const LEAST_TICKET_SECRET = 32;
 
 /** What the TLS library of this runtime says, and the file of the tickets' secret. */
 export function tlsFindings({ listeners, tls }: Config): Finding[] {

@@ -27,6 +27,7 @@ export const BYE = lineOf('+OK Bye');
 
 /** RFC 5034 §4: the space stays where the challenge is empty. */
 export const EMPTY_CHALLENGE = lineOf('+ ');
+
 /** RFC 1939 §7: an msg-id behind the banner offers APOP. */
 export function greetingWith(banner: string, timestamp: string): Uint8Array {
   return lineOf(banner === '' ? `+OK ${timestamp}` : `+OK ${banner} ${timestamp}`);
@@ -53,10 +54,10 @@ export const BAD_ARGUMENTS = lineOf('-ERR Wrong arguments');
 export const USER_FIRST = lineOf('-ERR Send USER first');
 export const TLS_ACTIVE = lineOf('-ERR TLS is active already');
 export const OCTETS_BEHIND_STLS = lineOf('-ERR Wait for the reply to STLS');
-/** No response code: [AUTH] would cost the client its saved password, which is as good as before. */
 /** Without a response code (RFC 3206): [AUTH] would make clients throw the password away, and the site is in order. */
 export const CERTIFICATE_MISSING = lineOf('-ERR A client certificate is needed here');
 export const CERTIFICATE_REFUSED = lineOf('-ERR The client certificate is not accepted');
+/** No response code: [AUTH] would cost the client its saved password, which is as good as before. */
 export const TLS_NEEDED = lineOf('-ERR Log in over TLS only');
 export const UNKNOWN_MECHANISM = lineOf('-ERR Unknown mechanism');
 export const BAD_BASE64 = lineOf('-ERR Bad base64');

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Config, ListenerConfig } from '../config/schema.ts';
+import { LEAST_TICKET_SECRET } from '../config/tls-checks.ts';
 import type { Certificate, ServerTls, Transport } from '../transport/transport.ts';
 
 /** The ALPN name of POP3 (RFC 7301's registry). */
 const ALPN = ['pop3'];
-
-/** As strong as the keys that come from it. */
-const LEAST_SECRET = 32;
 
 /**
  * The TLS contexts of the listeners. `load` reads every file anew and switches all of them at once; handshakes
@@ -89,7 +87,8 @@ function digestOf(values: unknown): string {
 async function ticketSecret(file: string | null): Promise<Uint8Array | null> {
   if (file === null) return null;
   const secret = await readFile(file);
-  if (secret.length < LEAST_SECRET) throw new Error(`${file} has fewer than ${LEAST_SECRET} octets`);
+  if (secret.length < LEAST_TICKET_SECRET)
+    throw new Error(`${file} has fewer than ${LEAST_TICKET_SECRET} octets`);
   return secret;
 }
 
