@@ -9,11 +9,26 @@
  *   socket that is not the connection's own are dropped.
  */
 import { type BunTls, refusal, sessionOf, upgrade } from './bun-tls.ts';
-import { ConnectionState, HANDSHAKE_CUT, OCTETS_BEFORE_TLS, UNSENT } from './connection-state.ts';
+import {
+  ConnectionState,
+  HANDSHAKE_CUT,
+  localEnd,
+  NOWHERE,
+  OCTETS_BEFORE_TLS,
+  remoteEnd,
+  UNSENT,
+} from './connection-state.ts';
 import { transportError } from './errors.ts';
 import { Outbox } from './outbox.ts';
 import { enter, leave } from './put-off.ts';
-import type { ClientTls, Connection, ServerTls, TransportError } from './transport.ts';
+import type {
+  ClientTls,
+  Connection,
+  ConnectionHandler,
+  Endpoint,
+  ServerTls,
+  TransportError,
+} from './transport.ts';
 
 /** Bun's socket, and what its type declarations leave out. */
 export type NativeSocket = Bun.Socket<BunConnection> & { readonly fd: number };
@@ -36,6 +51,20 @@ export class BunConnection extends ConnectionState implements Connection {
   #held: (Uint8Array | 'end' | 'close')[] | null = null;
   #paused = false;
   #peerEnded = false;
+
+  /** @param remote where to, for a connection that we ask for */
+  constructor(handler: ConnectionHandler, context: unknown, remote = NOWHERE) {
+    super(handler, context);
+    this.remote = remote;
+  }
+
+  override get localAddress(): string {
+    return this.#localEnd().address;
+  }
+
+  override get localPort(): number {
+    return this.#localEnd().port;
+  }
 
   get queued(): number {
     return this.#outbox.octets + (this.#plainTail?.octets ?? 0);
@@ -100,19 +129,22 @@ export class BunConnection extends ConnectionState implements Connection {
 
   // What follows is called by the handlers that Bun knows; `socket` says which one it is about.
 
-  onOpen(socket: NativeSocket): void {
+  /** @param local where it was accepted */
+  onAccept(socket: NativeSocket, local: Endpoint): void {
+    this.#socket = socket;
+    this.#phase = 'plain';
+    this.remote = remoteEnd(socket);
+    this.local = local;
+  }
+
+  /** A connection that we asked for stands: what was asked of it meanwhile can be done. */
+  onConnect(socket: NativeSocket): void {
     this.#socket = socket;
     if (this.#deaf) {
       socket.terminate();
       return;
     }
     this.#phase = 'plain';
-    this.noteAddresses(socket);
-  }
-
-  /** A connection that we asked for stands: what was asked of it meanwhile can be done. */
-  onConnect(): void {
-    if (this.#deaf) return;
     this.handler.opened(this);
     if (this.#deaf) return;
     if (this.#paused) this.#call((socket) => socket.pause());
@@ -182,6 +214,12 @@ export class BunConnection extends ConnectionState implements Connection {
     }
     this.#peerHasEnded();
     if (!this.#deaf) this.#report();
+  }
+
+  /** A system call, hence asked for when it is wanted: of an upstream's connection nobody does. */
+  #localEnd(): Endpoint {
+    if (this.local === NOWHERE && this.#socket !== null) this.local = localEnd(this.#socket);
+    return this.local;
   }
 
   get #sendable(): boolean {

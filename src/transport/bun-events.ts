@@ -4,7 +4,7 @@
  */
 import type { BunConnection, NativeSocket } from './bun-connection.ts';
 import { errorCode } from './errors.ts';
-import { isInside, outside } from './put-off.ts';
+import { isInside, putOff } from './put-off.ts';
 
 export type Events = Bun.SocketHandler<BunConnection>;
 
@@ -24,13 +24,16 @@ const dataEvents = {
     else putOffData(socket as NativeSocket, octets.slice());
   },
   drain(socket) {
-    outside(() => socket.data.onDrain(socket as NativeSocket));
+    if (!isInside()) socket.data.onDrain(socket as NativeSocket);
+    else putOff(() => socket.data.onDrain(socket as NativeSocket));
   },
   end(socket) {
-    outside(() => socket.data.onEnd(socket as NativeSocket));
+    if (!isInside()) socket.data.onEnd(socket as NativeSocket);
+    else putOff(() => socket.data.onEnd(socket as NativeSocket));
   },
   close(socket, error) {
-    outside(() => socket.data.onClose(socket as NativeSocket, error));
+    if (!isInside()) socket.data.onClose(socket as NativeSocket, error);
+    else putOff(() => socket.data.onClose(socket as NativeSocket, error));
   },
   error(socket, error) {
     if (TLS_FAILURE.test(errorCode(error))) socket.data.onError(socket as NativeSocket, error);
@@ -38,8 +41,9 @@ const dataEvents = {
   },
 } satisfies Events;
 
+/** Of its own, so that the copy is made before it is put off. */
 function putOffData(socket: NativeSocket, octets: Uint8Array): void {
-  outside(() => socket.data.onData(socket, octets));
+  putOff(() => socket.data.onData(socket, octets));
 }
 
 /** Accepted sockets; the listener adds its own `open`. */
@@ -48,8 +52,7 @@ export const acceptedEvents: Events = dataEvents;
 export const connectEvents: Events = {
   ...dataEvents,
   open(socket) {
-    socket.data.onOpen(socket as NativeSocket);
-    socket.data.onConnect();
+    socket.data.onConnect(socket as NativeSocket);
   },
   connectError(socket, error) {
     socket.data.onConnectError(error);
@@ -59,6 +62,7 @@ export const connectEvents: Events = {
 export const tlsEvents: Events = {
   ...dataEvents,
   handshake(socket, success, error) {
-    outside(() => socket.data.onHandshake(socket as NativeSocket, success, error));
+    if (!isInside()) socket.data.onHandshake(socket as NativeSocket, success, error);
+    else putOff(() => socket.data.onHandshake(socket as NativeSocket, success, error));
   },
 };

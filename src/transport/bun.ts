@@ -4,12 +4,13 @@ import { tryAcknowledge } from './acknowledge.ts';
 import { BunConnection, type NativeSocket } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
-import { plainAddress } from './connection-state.ts';
+import { localEnd, plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { spreadByClient } from './spread.ts';
 import type {
   Connection,
   ConnectOptions,
+  Endpoint,
   KeepAlive,
   Listener,
   ListenOptions,
@@ -18,18 +19,34 @@ import type {
 import { unowned } from './unowned.ts';
 
 /** A listener's `data` is what its sockets start with; the connection takes its place. */
-type Listening = Bun.TCPSocketListener<ListenOptions> & { readonly fd: number };
+type Listening = {
+  accept(connection: Connection): void;
+  /** What each connection is accepted at; null until the first has told, and where connections differ. */
+  local: Endpoint | null;
+  readonly bound: boolean;
+};
 
 const listenEvents = {
   ...acceptedEvents,
   open(socket: Bun.Socket<unknown>) {
-    const options = socket.data as ListenOptions;
+    const listening = socket.data as Listening;
     const connection = new BunConnection(unowned, null);
     socket.data = connection;
-    connection.onOpen(socket as NativeSocket);
-    options.accept(connection);
+    connection.onAccept(socket as NativeSocket, localEndOf(listening, socket));
+    listening.accept(connection);
   },
-} as unknown as Bun.SocketHandler<ListenOptions>;
+} as unknown as Bun.SocketHandler<Listening>;
+
+/** One answer serves all connections of a listener that is bound to an address: each question is a system call. */
+function localEndOf(listening: Listening, socket: Bun.Socket<unknown>): Endpoint {
+  if (listening.local !== null) return listening.local;
+  const local = localEnd(socket);
+  if (listening.bound && local.address !== '') listening.local = local;
+  return local;
+}
+
+/** 0.0.0.0, '::' and other ways to write them: such a listener is reached at any address of the host. */
+const ANY_ADDRESS = /^(::ffff:)?[0:.]+$/i;
 
 /** Bun sets SO_REUSEADDR and, but for `reusePort`, nothing that shares; TCP_NODELAY it sets on each socket itself. */
 async function listen(options: ListenOptions): Promise<Listener> {
@@ -39,9 +56,11 @@ async function listen(options: ListenOptions): Promise<Listener> {
     reusePort: options.reusePort === true,
     allowHalfOpen: true,
     socket: listenEvents,
-    data: options,
+    data: { accept: options.accept, local: null, bound: !ANY_ADDRESS.test(options.address) },
   };
-  const native = Bun.listen<ListenOptions>(settings) as Listening;
+  const native = Bun.listen<Listening>(settings) as Bun.TCPSocketListener<Listening> & {
+    readonly fd: number;
+  };
   if (options.keepAlive !== undefined) setKeepAlive(native.fd, options.keepAlive);
   if (options.spreadOver !== undefined) spreadByClient(native.fd, options.spreadOver);
   return {
@@ -58,8 +77,9 @@ async function listen(options: ListenOptions): Promise<Listener> {
  * here at once, and its socket closed when it stands or the kernel gives up.
  */
 function connect(options: ConnectOptions): Connection {
-  const connection = new BunConnection(options.handler, options.context);
-  const settings = { hostname: options.address, port: options.port, allowHalfOpen: true };
+  const { address, port } = options;
+  const connection = new BunConnection(options.handler, options.context, { address, port });
+  const settings = { hostname: address, port, allowHalfOpen: true };
   try {
     // The promise says what `open` and `connectError` have said before.
     Bun.connect({ ...settings, socket: connectEvents, data: connection }).catch(() => {});

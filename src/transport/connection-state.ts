@@ -1,4 +1,4 @@
-import type { ConnectionHandler, Ends, TlsSession, TransportError } from './transport.ts';
+import type { ConnectionHandler, Endpoint, Ends, TlsSession, TransportError } from './transport.ts';
 
 /** How each transport fails a handshake for reasons of its own. */
 export const HANDSHAKE_CUT: TransportError = {
@@ -33,14 +33,24 @@ type Addressed = {
   readonly localPort?: number | undefined;
 };
 
+/** An end that is not known. */
+export const NOWHERE: Endpoint = { address: '', port: 0 };
+
+export function remoteEnd({ remoteAddress, remotePort = 0 }: Addressed): Endpoint {
+  return { address: plainAddress(remoteAddress), port: remotePort };
+}
+
+export function localEnd({ localAddress, localPort = 0 }: Addressed): Endpoint {
+  return { address: plainAddress(localAddress), port: localPort };
+}
+
 /** The part of a connection that is plain data, alike on all transports. */
 export class ConnectionState {
   handler: ConnectionHandler;
   context: unknown;
-  remoteAddress = '';
-  remotePort = 0;
-  localAddress = '';
-  localPort = 0;
+  /** Kept here because a closed socket has forgotten them, and the session's log line comes after. */
+  protected remote = NOWHERE;
+  protected local = NOWHERE;
   tls: TlsSession | null = null;
   octetsIn = 0;
   octetsOut = 0;
@@ -52,20 +62,26 @@ export class ConnectionState {
     this.context = context;
   }
 
-  /** Kept here because a closed socket has forgotten them, and the session's log line comes after. */
-  noteAddresses(socket: Addressed): void {
-    this.remoteAddress = plainAddress(socket.remoteAddress);
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = plainAddress(socket.localAddress);
-    this.localPort = socket.localPort ?? 0;
+  get remoteAddress(): string {
+    return this.remote.address;
+  }
+
+  get remotePort(): number {
+    return this.remote.port;
+  }
+
+  get localAddress(): string {
+    return this.local.address;
+  }
+
+  get localPort(): number {
+    return this.local.port;
   }
 
   introduced(length: number, { remote, local }: Ends): void {
     this.octetsIn -= length;
-    this.remoteAddress = remote.address;
-    this.remotePort = remote.port;
-    this.localAddress = local.address;
-    this.localPort = local.port;
+    this.remote = remote;
+    this.local = local;
   }
 
   /** The handshake's octets are none of the application's; what was received is its owner's only for a moment. */

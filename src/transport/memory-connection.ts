@@ -105,10 +105,8 @@ export class MemoryConnection extends ConnectionState implements Connection {
     if (this.#gone) return false;
     this.#peer = server;
     server.#peer = this;
-    server.localAddress = this.remoteAddress = to.address;
-    server.localPort = this.remotePort = to.port;
-    server.remoteAddress = this.localAddress = from.address;
-    server.remotePort = this.localPort = from.port;
+    server.local = this.remote = to;
+    server.remote = this.local = from;
     // What was written before the connection stood.
     queueMicrotask(() => this.#send());
     return true;

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { ConnectionState, HANDSHAKE_CUT } from './connection-state.ts';
+import { ConnectionState, HANDSHAKE_CUT, localEnd, remoteEnd } from './connection-state.ts';
 import { transportError } from './errors.ts';
 import { type NodeTls, sessionOf, wrap } from './node-tls.ts';
 import { Outbox } from './outbox.ts';
@@ -37,7 +37,7 @@ export class NodeConnection extends ConnectionState implements Connection {
     this.#phase = standing ? 'plain' : 'connecting';
     this.#own(socket);
     socket.on('data', onData).on('end', onEnd);
-    if (standing) this.noteAddresses(this.#socket);
+    if (standing) this.#noteEnds();
     else socket.on('connect', onConnect);
   }
 
@@ -99,7 +99,7 @@ export class NodeConnection extends ConnectionState implements Connection {
   onConnect(): void {
     if (this.#deaf) return;
     this.#phase = 'plain';
-    this.noteAddresses(this.#socket);
+    this.#noteEnds();
     this.handler.opened(this);
     if (this.#tls !== null) this.#upgradeWhenSent();
   }
@@ -160,6 +160,11 @@ export class NodeConnection extends ConnectionState implements Connection {
     this.#deaf = true;
     this.#outbox.clear();
     this.handler.closed(this, this.#fault);
+  }
+
+  #noteEnds(): void {
+    this.remote = remoteEnd(this.#socket);
+    this.local = localEnd(this.#socket);
   }
 
   #own(socket: Owned): void {

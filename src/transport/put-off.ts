@@ -26,8 +26,7 @@ export function isInside(): boolean {
   return inside;
 }
 
-/** Runs the event now, or as soon as the call is over. */
-export function outside(event: Event): void {
-  if (inside) events.push(event);
-  else event();
+/** For an event that came inside a call: runs it as soon as the call is over. */
+export function putOff(event: Event): void {
+  events.push(event);
 }
