@@ -81,6 +81,8 @@ export type LogOptions = {
   worker?: number | undefined;
   /** Takes one or more whole lines, each with its line end. A promise holds back the next call. Default: standard output. */
   write?: (lines: string) => void | Promise<void>;
+  /** Milliseconds that a line waits for others; with 0 it is written behind this turn of the loop. */
+  gatherMs?: number;
   /** Milliseconds since 1970. */
   clock?: () => number;
 };
@@ -88,9 +90,15 @@ export type LogOptions = {
 /** Characters that may wait for a reader that has stopped: some 20,000 sessions' worth. */
 const MOST_WAITING = 8 * 1024 * 1024;
 
-/** The log: a line of JSON each, gathered and written once a turn of the event loop. */
+/** Lines are gathered for so long: nobody reads faster, and each write costs more than many lines. */
+const GATHER_MS = 50;
+
+/** As many characters do not wait for more. */
+const ENOUGH = 256 * 1024;
+
+/** The log: a line of JSON each, gathered and written together. */
 export function createLog(options: LogOptions): Log {
-  const { level, worker, clock = Date.now } = options;
+  const { level, worker, gatherMs = GATHER_MS, clock = Date.now } = options;
   const { write = worker === undefined ? writeStdout : writeSharedStdout } = options;
   const writeNow = options.write ?? writeStdoutNow;
   const highest = LEVELS.indexOf(level);
@@ -100,6 +108,8 @@ export function createLog(options: LogOptions): Log {
   let dropped = 0;
   let reported = 0;
   let writing: Promise<void> | null = null;
+  /** Ends the gathering. */
+  let hurry = () => {};
 
   function line(at: Level, event: string, fields: object): string {
     const time = new Date(clock()).toISOString();
@@ -115,6 +125,7 @@ export function createLog(options: LogOptions): Log {
     waiting.push(text);
     waitingLength += text.length;
     writing ??= drain();
+    if (waitingLength >= ENOUGH) hurry();
   }
 
   /** Takes all that waits, ending with a count of what was lost where something was. */
@@ -130,7 +141,7 @@ export function createLog(options: LogOptions): Log {
   }
 
   async function drain(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await gather();
     while (waiting.length > 0) {
       const batch = take();
       // A reader that has gone must not end the sessions: the lines are lost, the proxy runs on.
@@ -143,6 +154,17 @@ export function createLog(options: LogOptions): Log {
     writing = null;
   }
 
+  function gather(): Promise<void> {
+    if (gatherMs === 0) return new Promise((resolve) => setImmediate(resolve));
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, gatherMs);
+      hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   return {
     session(record) {
       if (sessions) add(line('info', 'session', shown(record)));
@@ -151,7 +173,10 @@ export function createLog(options: LogOptions): Log {
       if (LEVELS.indexOf(at) <= highest) add(line(at, event, shownFields(fields)));
     },
     async flush() {
-      while (writing !== null) await writing;
+      while (writing !== null) {
+        hurry();
+        await writing;
+      }
     },
     flushNow() {
       const batch = take();

@@ -1,4 +1,13 @@
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry as PromRegistry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  type HistogramConfiguration,
+  Registry as PromRegistry,
+} from 'prom-client';
+import { Distribution } from './distribution.ts';
+import { OTHER } from './outcome.ts';
 import { Tally } from './tally.ts';
 
 /** Seconds into a histogram. */
@@ -153,20 +162,63 @@ export class Registry {
   }
 
   histogram(name: string, help: string, buckets: number[]): Observe {
-    const histogram = new Histogram({ ...this.#family(name, help), buckets });
-    return (seconds) => histogram.observe(seconds);
+    const distribution = new Distribution(buckets);
+    const kept = [{ labels: {}, distribution }];
+    new KeptHistogram({ ...this.#family(name, help), buckets }, () => kept);
+    return (seconds) => distribution.observe(seconds);
   }
 
   /** A histogram for each value of one label, all shown from the start; any other value goes to 'other'. */
   histograms(name: string, help: string, buckets: number[], label: string, values: readonly string[]) {
-    const histogram = new Histogram({ ...this.#family(name, help), buckets, labelNames: [label] });
-    for (const value of values) histogram.zero({ [label]: value });
-    const children = new Map(values.map((value) => [value, histogram.labels(value)]));
-    return (value: string, seconds: number) =>
-      (children.get(value) ?? histogram.labels('other')).observe(seconds);
+    const kept = new Map(values.map((value) => [value, new Distribution(buckets)]));
+    const labelled = () =>
+      Array.from(kept, ([value, distribution]) => ({ labels: { [label]: value }, distribution }));
+    new KeptHistogram({ ...this.#family(name, help), buckets, labelNames: [label] }, labelled);
+    return (value: string, seconds: number) => {
+      const bounded = kept.has(value) ? value : OTHER;
+      if (!kept.has(bounded)) kept.set(bounded, new Distribution(buckets));
+      kept.get(bounded)!.observe(seconds);
+    };
   }
 
   #family(name: string, help: string) {
     return { name, help, registers: [this.#registry] };
   }
+}
+
+type Samples = Iterable<{ labels: Record<string, string>; distribution: Distribution }>;
+
+/** A histogram whose observations are kept outside of prom-client. */
+class KeptHistogram extends Histogram<string> {
+  readonly #family: { name: string; help: string };
+  readonly #kept: () => Samples;
+
+  constructor(family: HistogramConfiguration<string>, kept: () => Samples) {
+    super(family);
+    this.#family = family;
+    this.#kept = kept;
+  }
+
+  /** What prom-client's own get() and its text are made of; not in its type declarations. */
+  async getForPromString() {
+    const { name, help } = this.#family;
+    const values = Array.from(this.#kept(), (kept) => samples(name, kept)).flat();
+    return { name, help, type: 'histogram', values, aggregator: 'sum' };
+  }
+}
+
+function samples(name: string, { labels, distribution }: { labels: object; distribution: Distribution }) {
+  const sample = (suffix: string, value: number, le: { le?: number | string } = {}) => ({
+    labels: le,
+    sharedLabels: labels,
+    value,
+    metricName: `${name}_${suffix}`,
+  });
+  const { cumulated, count, sum } = distribution;
+  return [
+    ...cumulated.map(({ bound, count }) => sample('bucket', count, { le: bound })),
+    sample('bucket', count, { le: '+Inf' }),
+    sample('sum', sum),
+    sample('count', count),
+  ];
 }

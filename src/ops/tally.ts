@@ -17,8 +17,12 @@ export class Tally<Label extends string> {
   }
 
   add(amount: number, ...values: string[]): void {
-    const found = this.#cells.get(values.length === 1 ? values[0]! : key(values)) ?? this.#other;
-    found.value += amount;
+    this.cell(...values).value += amount;
+  }
+
+  /** Where the combination is counted, for whoever counts there often. */
+  cell(...values: string[]): Cell<Label> {
+    return this.#cells.get(values.length === 1 ? values[0]! : key(values)) ?? this.#other;
   }
 
   /** Every combination; 'other' only once something was counted there. */

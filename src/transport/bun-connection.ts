@@ -4,42 +4,25 @@
  * - Closing calls the close handler before it returns, other calls may call one: see put-off.ts.
  * - `write()` takes what the kernel takes and forgets the rest; `drain` also comes without a cause.
  * - `end()` closes both ways, and a peer that still sends makes the kernel throw away what it has not sent yet.
- *   The half-close is `shutdown()`; `end()` comes when both ways are done.
+ *   The half-close is `shutdown()`; `end()` or `close()` comes when both ways are done.
  * - After `upgradeTLS` the old handlers still hear of the raw socket: ciphertext, its end, its close. Events of a
  *   socket that is not the connection's own are dropped.
  */
+import { BunSocket, type NativeSocket } from './bun-socket.ts';
 import { type BunTls, refusal, sessionOf, upgrade } from './bun-tls.ts';
-import {
-  ConnectionState,
-  HANDSHAKE_CUT,
-  localEnd,
-  NOWHERE,
-  OCTETS_BEFORE_TLS,
-  remoteEnd,
-  UNSENT,
-} from './connection-state.ts';
+import { HANDSHAKE_CUT, OCTETS_BEFORE_TLS, remoteEnd, UNSENT } from './connection-state.ts';
 import { transportError } from './errors.ts';
 import { Outbox } from './outbox.ts';
-import { enter, leave } from './put-off.ts';
-import type {
-  ClientTls,
-  Connection,
-  ConnectionHandler,
-  Endpoint,
-  ServerTls,
-  TransportError,
-} from './transport.ts';
+import type { ClientTls, Connection, Endpoint, ServerTls, TransportError } from './transport.ts';
 
-/** Bun's socket, and what its type declarations leave out. */
-export type NativeSocket = Bun.Socket<BunConnection> & { readonly fd: number };
-export class BunConnection extends ConnectionState implements Connection {
-  #socket: NativeSocket | null = null;
+export class BunConnection extends BunSocket implements Connection {
   #phase: 'connecting' | 'plain' | 'handshake' | 'secure' | 'closed' = 'connecting';
   /** Destroyed or broken: nothing but `closed` is reported any more. */
   #deaf = false;
   #fault: TransportError | null = null;
 
-  #outbox = new Outbox();
+  /** Null while the kernel takes all that is written. */
+  #outbox: Outbox | null = null;
   /** Octets written before `startTls` that are still unsent: they go as they are, and the handshake after them. */
   #plainTail: Outbox | null = null;
   #tls: BunTls | null = null;
@@ -52,34 +35,21 @@ export class BunConnection extends ConnectionState implements Connection {
   #paused = false;
   #peerEnded = false;
 
-  /** @param remote where to, for a connection that we ask for */
-  constructor(handler: ConnectionHandler, context: unknown, remote = NOWHERE) {
-    super(handler, context);
-    this.remote = remote;
-  }
-
-  override get localAddress(): string {
-    return this.#localEnd().address;
-  }
-
-  override get localPort(): number {
-    return this.#localEnd().port;
-  }
-
   get queued(): number {
-    return this.#outbox.octets + (this.#plainTail?.octets ?? 0);
+    return (this.#outbox?.octets ?? 0) + (this.#plainTail?.octets ?? 0);
   }
 
   /** For keepalive; -1 where there is none. */
   get fd(): number {
-    return this.#phase !== 'closed' && this.#socket !== null ? this.#socket.fd : -1;
+    return this.#phase !== 'closed' && this.socket !== null ? this.socket.fd : -1;
   }
 
   write(octets: Uint8Array): boolean {
     if (this.#ending || this.#deaf || this.#phase === 'closed') return true;
     this.octetsOut += octets.length;
-    const taken = this.#sendable && this.#outbox.octets === 0 ? this.#send(octets) : 0;
+    const taken = this.#outbox === null && this.#sendable ? this.#send(octets) : 0;
     if (taken === octets.length) return true;
+    this.#outbox ??= new Outbox();
     this.#outbox.add(octets.subarray(taken));
     this.#drainedDue = true;
     return false;
@@ -89,14 +59,14 @@ export class BunConnection extends ConnectionState implements Connection {
     if (this.#paused) return;
     this.#paused = true;
     // A handshake has to go on reading; what comes behind it is held.
-    if (this.#phase === 'plain' || this.#phase === 'secure') this.#call((socket) => socket.pause());
+    if (this.#phase === 'plain' || this.#phase === 'secure') this.call((socket) => socket.pause());
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     if (this.#held !== null) queueMicrotask(() => this.#deliverHeld());
-    else if (this.#phase === 'plain' || this.#phase === 'secure') this.#call((socket) => socket.resume());
+    else if (this.#phase === 'plain' || this.#phase === 'secure') this.call((socket) => socket.resume());
   }
 
   startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void {
@@ -107,14 +77,14 @@ export class BunConnection extends ConnectionState implements Connection {
     }
     this.#tls = tls as BunTls;
     this.takeBack(unread);
-    if (this.#phase === 'plain' && this.#outbox.octets === 0) {
+    if (this.#phase === 'plain' && this.#outbox === null) {
       this.#upgrade();
       return;
     }
-    this.#plainTail = this.#outbox;
-    this.#outbox = new Outbox();
+    this.#plainTail = this.#outbox ?? new Outbox();
+    this.#outbox = null;
     // What comes from now on belongs to the handshake: the kernel keeps it until then.
-    if (this.#phase === 'plain') this.#call((socket) => socket.pause());
+    if (this.#phase === 'plain') this.call((socket) => socket.pause());
   }
 
   end(): void {
@@ -131,7 +101,7 @@ export class BunConnection extends ConnectionState implements Connection {
 
   /** @param local where it was accepted */
   onAccept(socket: NativeSocket, local: Endpoint): void {
-    this.#socket = socket;
+    this.socket = socket;
     this.#phase = 'plain';
     this.remote = remoteEnd(socket);
     this.local = local;
@@ -139,7 +109,7 @@ export class BunConnection extends ConnectionState implements Connection {
 
   /** A connection that we asked for stands: what was asked of it meanwhile can be done. */
   onConnect(socket: NativeSocket): void {
-    this.#socket = socket;
+    this.socket = socket;
     if (this.#deaf) {
       socket.terminate();
       return;
@@ -147,7 +117,7 @@ export class BunConnection extends ConnectionState implements Connection {
     this.#phase = 'plain';
     this.handler.opened(this);
     if (this.#deaf) return;
-    if (this.#paused) this.#call((socket) => socket.pause());
+    if (this.#paused) this.call((socket) => socket.pause());
     this.#flush();
   }
 
@@ -157,25 +127,25 @@ export class BunConnection extends ConnectionState implements Connection {
   }
 
   onData(socket: NativeSocket, octets: Uint8Array): void {
-    if (socket !== this.#socket || this.#deaf) return;
+    if (socket !== this.socket || this.#deaf) return;
     if (this.#paused || this.#held !== null) this.#hold(octets.slice());
     else if (this.#plainTail !== null) this.#abandon(OCTETS_BEFORE_TLS);
     else this.#receive(octets);
   }
 
   onDrain(socket: NativeSocket): void {
-    if (socket === this.#socket && !this.#deaf && this.#phase !== 'closed') this.#flush();
+    if (socket === this.socket && !this.#deaf && this.#phase !== 'closed') this.#flush();
   }
 
   onEnd(socket: NativeSocket): void {
-    if (socket !== this.#socket || this.#deaf || this.#peerEnded) return;
+    if (socket !== this.socket || this.#deaf || this.#peerEnded) return;
     if (this.#phase === 'handshake') this.#abandon(HANDSHAKE_CUT);
     else if (this.#paused || this.#held !== null) this.#hold('end');
     else this.#peerHasEnded();
   }
 
   onHandshake(socket: NativeSocket, success: boolean, error: Error | null): void {
-    if (socket !== this.#socket || this.#deaf || this.#phase !== 'handshake') return;
+    if (socket !== this.socket || this.#deaf || this.#phase !== 'handshake') return;
     const fault = refusal(socket, this.#tls!, success, error);
     if (fault !== null) {
       this.#abandon(fault);
@@ -183,18 +153,18 @@ export class BunConnection extends ConnectionState implements Connection {
     }
     this.#phase = 'secure';
     this.tls = sessionOf(socket, this.#tls!, error);
-    if (this.#paused) this.#call((own) => own.pause());
+    if (this.#paused) this.call((own) => own.pause());
     this.handler.secured(this);
     this.#flush();
   }
 
   /** A TLS session broke after its handshake; the close follows. */
   onError(socket: NativeSocket, error: unknown): void {
-    if (socket === this.#socket && !this.#deaf) this.#fault = transportError(error);
+    if (socket === this.socket && !this.#deaf) this.#fault = transportError(error);
   }
 
   onClose(socket: NativeSocket, error: unknown): void {
-    if (socket !== this.#socket || this.#phase === 'closed') return;
+    if (socket !== this.socket || this.#phase === 'closed') return;
     if (!this.#deaf) {
       if (error !== undefined && error !== null) this.#fault = transportError(error);
       else if (this.#phase === 'handshake') this.#fault ??= HANDSHAKE_CUT;
@@ -216,28 +186,13 @@ export class BunConnection extends ConnectionState implements Connection {
     if (!this.#deaf) this.#report();
   }
 
-  /** A system call, hence asked for when it is wanted: of an upstream's connection nobody does. */
-  #localEnd(): Endpoint {
-    if (this.local === NOWHERE && this.#socket !== null) this.local = localEnd(this.#socket);
-    return this.local;
-  }
-
   get #sendable(): boolean {
     return this.#phase === 'secure' || (this.#phase === 'plain' && this.#tls === null);
   }
 
-  /** Runs a call on the socket; what it makes Bun call is put off until it has returned. */
-  #call(action: (socket: NativeSocket) => void): void {
-    enter();
-    action(this.#socket!);
-    leave();
-  }
-
   /** How many octets the kernel took; a socket that takes none for good (-1) is lost, and is about to be closed. */
   #send(octets: Uint8Array): number {
-    enter();
-    const taken = this.#socket!.write(octets);
-    leave();
+    const taken = this.send(octets);
     if (taken >= 0) return taken;
     this.#fault ??= UNSENT;
     return octets.length;
@@ -252,8 +207,11 @@ export class BunConnection extends ConnectionState implements Connection {
       this.#upgrade();
     }
     if (!this.#sendable || this.#deaf) return;
-    this.#outbox.flush(send);
-    if (this.#outbox.octets > 0) return;
+    if (this.#outbox !== null) {
+      this.#outbox.flush(send);
+      if (this.#outbox.octets > 0) return;
+      this.#outbox = null;
+    }
     if (this.#drainedDue) {
       this.#drainedDue = false;
       this.handler.drained(this);
@@ -263,9 +221,9 @@ export class BunConnection extends ConnectionState implements Connection {
 
   #upgrade(): void {
     this.#phase = 'handshake';
-    this.#call((socket) => {
+    this.call((socket) => {
       try {
-        this.#socket = upgrade(socket, this.#tls!, this, this.unread);
+        this.socket = upgrade(socket, this.#tls!, this, this.unread);
       } catch (error) {
         this.#fault = { kind: 'tls', message: (error as Error).message };
       }
@@ -276,17 +234,21 @@ export class BunConnection extends ConnectionState implements Connection {
   #finishWhenSent(): void {
     if (!this.#ending || this.#finished || this.#deaf || !this.#sendable || this.queued > 0) return;
     this.#finished = true;
-    this.#call((socket) => {
-      socket.shutdown();
-      if (this.#peerEnded) socket.end();
-    });
+    // Without TLS, closing says the same as the half-close before it.
+    if (!this.#peerEnded || this.#phase === 'secure') this.call((socket) => socket.shutdown());
+    if (this.#peerEnded) this.#close();
+  }
+
+  /** Both sides have ended, and nothing is queued. Bun's `end` is three system calls more. */
+  #close(): void {
+    this.call((socket) => (this.#phase === 'secure' ? socket.end() : socket.close()));
   }
 
   #peerHasEnded(): void {
     if (this.#peerEnded) return;
     this.#peerEnded = true;
     this.handler.ended(this);
-    if (this.#finished && this.#phase !== 'closed' && !this.#deaf) this.#call((socket) => socket.end());
+    if (this.#finished && this.#phase !== 'closed' && !this.#deaf) this.#close();
   }
 
   #hold(event: Uint8Array | 'end' | 'close'): void {
@@ -302,7 +264,7 @@ export class BunConnection extends ConnectionState implements Connection {
       const event = this.#held.shift();
       if (event === undefined) {
         this.#held = null;
-        if (this.#phase !== 'closed') this.#call((socket) => socket.resume());
+        if (this.#phase !== 'closed') this.call((socket) => socket.resume());
       } else if (event === 'close') this.#report();
       else if (event === 'end') this.#peerHasEnded();
       else this.#receive(event);
@@ -319,7 +281,7 @@ export class BunConnection extends ConnectionState implements Connection {
     this.#fault = fault;
     this.#deaf = true;
     this.#dropQueued();
-    if (this.#phase !== 'closed' && this.#socket !== null) this.#call((socket) => socket.terminate());
+    if (this.#phase !== 'closed' && this.socket !== null) this.call((socket) => socket.terminate());
     else queueMicrotask(() => this.#report());
   }
 
@@ -333,6 +295,6 @@ export class BunConnection extends ConnectionState implements Connection {
 
   #dropQueued(): void {
     this.#plainTail = null;
-    this.#outbox.clear();
+    this.#outbox = null;
   }
 }

@@ -2,7 +2,8 @@
  * The handler objects that Bun's sockets share: they find the connection in `socket.data` and pass the event on, once
  * nobody is inside a call any more.
  */
-import type { BunConnection, NativeSocket } from './bun-connection.ts';
+import type { BunConnection } from './bun-connection.ts';
+import type { NativeSocket } from './bun-socket.ts';
 import { errorCode } from './errors.ts';
 import { isInside, putOff } from './put-off.ts';
 

@@ -4,8 +4,9 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { createSecureContext, getCACertificates, type SecureContextOptions } from 'node:tls';
-import type { BunConnection, NativeSocket } from './bun-connection.ts';
+import type { BunConnection } from './bun-connection.ts';
 import { type Events, tlsEvents } from './bun-events.ts';
+import type { NativeSocket } from './bun-socket.ts';
 import { alpnWire, type ByName, contextsByName } from './certificates.ts';
 import { cipherList, serverOptions } from './ciphers.ts';
 import { errorCode, transportError } from './errors.ts';

@@ -1,8 +1,9 @@
 /** The transport on Bun's native sockets. */
 
 import { tryAcknowledge } from './acknowledge.ts';
-import { BunConnection, type NativeSocket } from './bun-connection.ts';
+import { BunConnection } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
+import type { NativeSocket } from './bun-socket.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
 import { localEnd, plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';

@@ -152,9 +152,12 @@ test('events carry their fields, text made harmless', async () => {
   });
 });
 
-test('the lines of one turn are written at once, in order', async () => {
+test('lines are gathered over turns of the loop and written at once, in order', async () => {
   const { log, batches, lines } = logged();
-  for (let index = 0; index < 500; index += 1) log.event('info', 'n', { index });
+  for (let index = 0; index < 500; index += 1) {
+    log.event('info', 'n', { index });
+    if (index === 250) await new Promise((resolve) => setImmediate(resolve));
+  }
   assert.equal(batches.length, 0);
   await log.flush();
   assert.equal(batches.length, 1);
@@ -162,6 +165,23 @@ test('the lines of one turn are written at once, in order', async () => {
     lines().map((line) => line.index),
     Array.from({ length: 500 }, (_, index) => index),
   );
+});
+
+test('a line that stays alone is written all the same', async () => {
+  const { log, batches } = logged();
+  log.event('info', 'alone');
+  while (batches.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  log.event('info', 'later');
+  while (batches.length === 1) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+test('much at once does not wait for more', async () => {
+  const { log, batches } = logged();
+  log.event('info', 'small');
+  const text = 'x'.repeat(1_000);
+  for (let index = 0; index < 300; index += 1) log.event('info', 'much', { text });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(batches.length, 1);
 });
 
 test('flushNow writes without waiting, and each line once', async () => {
@@ -187,7 +207,7 @@ test('a reader that stands still costs lines, not memory, and the loss is told',
     },
   });
   log.event('info', 'first');
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  while (batches.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const text = 'x'.repeat(1_000);
   const count = 20_000;
   for (let index = 0; index < count; index += 1) log.event('info', 'more', { text });

@@ -51,7 +51,11 @@ async function watch(
   settings: Settings = {},
 ): Promise<void> {
   const lines: string[] = [];
-  const log = createLog({ level: 'debug', write: (text) => void lines.push(...text.trimEnd().split('\n')) });
+  const log = createLog({
+    level: 'debug',
+    gatherMs: 0,
+    write: (text) => void lines.push(...text.trimEnd().split('\n')),
+  });
   const wheel = new DeadlineWheel(10);
   const upstreams = stores.map(({ port }, index) => upstreamAt(port, { name: `m${index}`, ...settings }));
   const services = { transport: await pickTransport(), wheel, resolver: new Resolver(), log };

@@ -114,7 +114,11 @@ const pepper = (): Salting => ({ result: 'salted', salted: { salt: 'pepper', ite
 export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
   const transport = options.transport ?? (await pickTransport());
   const lines: string[] = [];
-  const log = createLog({ level: 'debug', write: (text) => void lines.push(...text.trimEnd().split('\n')) });
+  const log = createLog({
+    level: 'debug',
+    gatherMs: 0,
+    write: (text) => void lines.push(...text.trimEnd().split('\n')),
+  });
   const metrics = createMetrics({
     listeners: ['test'],
     upstreams: ['mailstore'],
