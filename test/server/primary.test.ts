@@ -44,6 +44,7 @@ shutdown: { grace: 0s }
   const lines: Line[] = [];
   const log = createLog({
     level: 'info',
+    gatherMs: 0,
     write: (batch) => {
       for (const line of batch.trim().split('\n')) lines.push(JSON.parse(line));
     },
