@@ -7,6 +7,7 @@ import {
   DIRECTIONS,
   END_REASONS,
   HANDSHAKE_FAILURES,
+  HANDSHAKE_SUCCESSES,
   LOGIN_REASONS,
   LOGIN_RESULTS,
   NOTICE_RESULTS,
@@ -88,13 +89,15 @@ test('counts each login by its result and reason', async () => {
   assert.ok(total(after, 'teapop_proxy_verify_seconds_sum') > 0);
 });
 
+const HANDSHAKES = [...HANDSHAKE_SUCCESSES, ...HANDSHAKE_FAILURES];
+
 /** All that a label may say, by its name: words of the config and of the proxy's own lists. */
 const VALUES: Record<string, readonly string[] | RegExp> = {
   listener: ['pop3', 'pop3s', 'plain', 'second'],
   upstream: ['mailstore'],
   server: ['mailstore'],
   phase: PHASES,
-  result: [...LOGIN_RESULTS, ...NOTICE_RESULTS, 'ok', ...HANDSHAKE_FAILURES, ...CHECK_RESULTS],
+  result: [...LOGIN_RESULTS, ...NOTICE_RESULTS, ...HANDSHAKES, ...CHECK_RESULTS],
   reason: [...Object.values(LOGIN_REASONS).flat(), ...END_REASONS, ...UPSTREAM_FAILURES, ...REFUSAL_REASONS],
   direction: DIRECTIONS,
   source: LOOKUP_SOURCES,
