@@ -6,18 +6,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { freePort, waitForPort } from '../test/support/ports.ts';
-import { run } from '../test/support/process.ts';
 import { temporaryFolder } from '../test/support/temp.ts';
-import { makeCgroup, removeCgroup } from './compare/accounting.ts';
-import { type Site, startOn } from './compare/instances.ts';
 import { machine } from './compare/machine.ts';
-import { everyUser } from './compare/mailboxes.ts';
 import { type Options, parseOptions, usage } from './compare/options.ts';
 import type { Peer } from './compare/peers/peer.ts';
 import { isInstalled, missingPackages, PEERS } from './compare/peers/peers.ts';
 import { page } from './compare/report.ts';
 import { type Cell, runAll } from './compare/run.ts';
+import { makeSite, withSink } from './compare/site.ts';
 import { TARGETS } from './compare/targets.ts';
 import { WORKLOADS } from './compare/workloads.ts';
 
@@ -27,10 +23,6 @@ const NEEDED = [
   { program: 'taskset', package: 'util-linux' },
   { program: 'openssl', package: 'openssl' },
 ];
-/** Two descriptors a session, and some for the rest. */
-const MOST_CONNECTIONS = 9_000;
-const PASSWORD = 'secret';
-
 const EX_USAGE = 64;
 const EX_UNAVAILABLE = 69;
 
@@ -99,45 +91,6 @@ function failures(cells: readonly Cell[]): number {
     complain(`${workload} ${peer}: ${errors} errors, the first: ${firstError}\n`, 0);
   }
   return wrong.length === 0 ? 0 : 1;
-}
-
-async function makeSite(folder: string, options: Options): Promise<Site> {
-  const key = join(folder, 'key.pem');
-  const certificate = join(folder, 'certificate.pem');
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const names = ['-subj', '/CN=bench.example', '-days', '30'];
-  const made = await run([
-    'openssl',
-    'req',
-    '-x509',
-    ...curve,
-    ...names,
-    '-keyout',
-    key,
-    '-out',
-    certificate,
-  ]);
-  if (made.code !== 0) throw new Error(`openssl made no certificate: ${made.output}`);
-  const users = join(folder, 'users');
-  writeFileSync(users, `${everyUser().join('\n')}\n`);
-  const probe = makeCgroup(`teapop-proxy-bench-${process.pid}`);
-  if (probe !== null) removeCgroup(probe);
-  const { loadCore, proxyCore } = options;
-  return {
-    ...{ folder, key, certificate, users, loadCore, proxyCore, cgroups: probe !== null },
-    ...{ sinkPort: await freePort(), password: PASSWORD, maxConnections: MOST_CONNECTIONS },
-  };
-}
-
-async function withSink<T>(site: Site, work: (pid: number) => Promise<T>): Promise<T> {
-  const program = join(import.meta.dirname, 'compare/sink.ts');
-  const sink = await startOn(site.loadCore, { command: [process.execPath, program, String(site.sinkPort)] });
-  try {
-    await waitForPort(site.sinkPort);
-    return await work(sink.pid);
-  } finally {
-    await sink.stop();
-  }
 }
 
 function print(text: string, code: number): number {
