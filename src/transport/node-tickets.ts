@@ -61,7 +61,7 @@ export class TicketKeys {
     const octets = Buffer.from(hkdfSync('sha256', this.#secret, '', info, 3 * PART));
     const [name, hmac, aes] = [0, 1, 2].map((part) => octets.subarray(part * PART, (part + 1) * PART));
     const key = { name: name!, hmac: hmac!, aes: aes! };
-    // Old keys go, or whoever sees the memory later could read what was recorded before.
+    // Old ones go since no ticket of theirs lives. It hides nothing: whoever has the secret can make them again.
     const oldest = this.#slice - KEYS_IN_A_LIFE;
     for (const other of this.#keys.keys()) if (other < oldest) this.#keys.delete(other);
     this.#keys.set(slice, key);
