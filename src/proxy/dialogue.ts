@@ -1,6 +1,7 @@
 import type { UpstreamEnd, UpstreamMachine } from '../pop3/upstream-effect.ts';
 import type { UpstreamFailure } from '../pop3/upstream-failure.ts';
 import type { Connection, ConnectionHandler, Transport, TransportError } from '../transport/transport.ts';
+import { closeSilently } from './close-silently.ts';
 import { Deadline, type DeadlineWheel } from './deadlines.ts';
 import type { Resolver } from './resolver.ts';
 import type { UpstreamServer } from './upstream.ts';
@@ -228,10 +229,7 @@ export class Dialogue {
   #abandon(): void {
     const connection = this.#connection;
     this.#connection = null;
-    if (connection === null) return;
-    // Its late `closed` belongs to nobody.
-    connection.handler = IGNORING_HANDLER;
-    connection.destroy();
+    if (connection !== null) closeSilently(connection);
   }
 
   #stop(): void {
@@ -249,13 +247,4 @@ const DIALOGUE_HANDLER: ConnectionHandler = {
   ended: (connection) => dialogue(connection).ended(),
   closed: (connection, error) => dialogue(connection).closed(error),
   drained() {},
-};
-
-const IGNORING_HANDLER: ConnectionHandler = {
-  opened() {},
-  received() {},
-  drained() {},
-  ended() {},
-  secured() {},
-  closed() {},
 };

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionHandler, Endpoint } from '../transport/transport.ts';
+import { closeSilently } from './close-silently.ts';
 import { Deadline, type DeadlineWheel } from './deadlines.ts';
 import { type HeaderFault, HeaderReader } from './proxy-header.ts';
 
@@ -98,12 +99,6 @@ export class Introduction {
   }
 }
 
-/** Closes without a word; whatever it still says is nobody's. */
-export function closeSilently(connection: Connection): void {
-  connection.handler = IGNORING_HANDLER;
-  connection.destroy();
-}
-
 const introduction = (connection: Connection) => connection.context as Introduction;
 
 const INTRODUCTION_HANDLER: ConnectionHandler = {
@@ -113,13 +108,4 @@ const INTRODUCTION_HANDLER: ConnectionHandler = {
   ended: (connection) => introduction(connection).gone(),
   secured() {},
   closed: (connection) => introduction(connection).gone(),
-};
-
-const IGNORING_HANDLER: ConnectionHandler = {
-  opened() {},
-  received() {},
-  drained() {},
-  ended() {},
-  secured() {},
-  closed() {},
 };

@@ -11,8 +11,9 @@ import type {
   PeerCertificate,
   ServerTls,
 } from '../transport/transport.ts';
+import { closeSilently } from './close-silently.ts';
 import { Deadline } from './deadlines.ts';
-import { closeSilently, type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
+import { type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
 import type { LoginServices } from './login.ts';
 import { Seldom } from './seldom.ts';
 import { Session } from './session.ts';

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
-import type { ConnectionHandler, Listener, Transport } from '../transport/transport.ts';
+import { closeSilently } from '../proxy/close-silently.ts';
+import type { Listener, Transport } from '../transport/transport.ts';
 import { cannotListen } from './listen-failure.ts';
 import type { Bound } from './server.ts';
 
@@ -12,7 +13,8 @@ export async function claimPorts(config: Config, transport: Transport): Promise<
   const claimed: { bound: Bound; listener: Listener }[] = [];
   try {
     for (const { name, address, port } of config.listeners) {
-      const listener = await transport.listen({ address, port, accept: refuse }).catch((error) => {
+      // Whoever comes in these milliseconds is as early as before.
+      const listener = await transport.listen({ address, port, accept: closeSilently }).catch((error) => {
         throw cannotListen(`listener ${name}`, { address, port }, error);
       });
       claimed.push({ bound: { name, address: listener.address, port: listener.port }, listener });
@@ -22,18 +24,3 @@ export async function claimPorts(config: Config, transport: Transport): Promise<
     await Promise.all(claimed.map(({ listener }) => listener.close()));
   }
 }
-
-/** Whoever comes in these milliseconds is as early as before. */
-function refuse(connection: { handler: ConnectionHandler; destroy(): void }): void {
-  connection.handler = DEAF;
-  connection.destroy();
-}
-
-const DEAF: ConnectionHandler = {
-  opened() {},
-  received() {},
-  drained() {},
-  ended() {},
-  secured() {},
-  closed() {},
-};

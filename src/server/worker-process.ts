@@ -115,7 +115,7 @@ export class WorkerProcess {
     const end = await new Promise<WorkerEnd>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
       // It could not be started at all.
-      child.once('error', () => child.pid === undefined && resolve({ code: null, signal: null }));
+      child.on('error', () => child.pid === undefined && resolve({ code: null, signal: null }));
     });
     this.#isGone = true;
     await Promise.race([disconnected, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
