@@ -30,11 +30,13 @@ export function makeCgroup(name: string): string | null {
   }
 }
 
-export function removeCgroup(path: string): void {
+/** @returns false while the last of its processes is on its way out */
+export function removeCgroup(path: string): boolean {
   try {
     rmdirSync(path);
+    return true;
   } catch {
-    // A process of it is on its way out; an empty cgroup costs nothing.
+    return false;
   }
 }
 

@@ -98,7 +98,10 @@ async function stopPart({ process: running, account }: Part): Promise<void> {
     const deadline = performance.now() + LEAVE_WITHIN;
     while (left().length > 0 && performance.now() < deadline) await pause(20);
   }
-  if (account.cgroup !== null) removeCgroup(account.cgroup);
+  const deadline = performance.now() + LEAVE_WITHIN;
+  // For a moment after its last process a cgroup is still busy.
+  while (account.cgroup !== null && !removeCgroup(account.cgroup) && performance.now() < deadline)
+    await pause(20);
 }
 
 function isAlive(pid: number): boolean {
