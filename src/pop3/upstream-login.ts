@@ -24,6 +24,8 @@ export type UpstreamPlan = {
 export class UpstreamLogin implements UpstreamMachine {
   /** From here on the maildrop may be locked: the login must not be tried again on another connection. */
   loginSent = false;
+  /** The user's name is out. */
+  nameSent = false;
   /** Settled before the login is answered. */
   notice: NoticeResult = 'none';
   readonly #greeting: UpstreamGreeting;
@@ -130,6 +132,7 @@ export class UpstreamLogin implements UpstreamMachine {
     this.#stage = first!;
     this.#due = others;
     this.loginSent = this.#unsent.length === 0;
+    this.nameSent ||= this.loginSent || first === 'user';
     const octets = steps.length === 1 ? steps[0]!.octets : Buffer.concat(steps.map((step) => step.octets));
     return { do: 'send', octets };
   }

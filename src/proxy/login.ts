@@ -142,9 +142,8 @@ export class Login {
     if (upstream.xclient) plan.client = { ...remote, session };
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
-    this.#opening = new PoolOpening({ pool, user, named, plan, header }, this.#services, (result) =>
-      this.#opened(result, upstreamChecks),
-    );
+    const login = { pool, user, named, plan, upstreamChecks, header };
+    this.#opening = new PoolOpening(login, this.#services, (result) => this.#opened(result, upstreamChecks));
   }
 
   /** Null where the client has not told it. */

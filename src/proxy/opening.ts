@@ -14,6 +14,8 @@ export type OpenResult = OpenTimes & {
   notice: NoticeResult;
   /** The login command is out: the maildrop may be locked, and no other server is to be asked. */
   loginSent: boolean;
+  /** The user's name is out. */
+  nameSent: boolean;
 } & (
     | {
         ok: true;
@@ -148,8 +150,8 @@ export class UpstreamOpening {
   }
 
   #facts() {
-    const { notice, loginSent } = this.#machine;
-    return { address: this.#dialogue.address, notice, loginSent, ...this.#times() };
+    const { notice, loginSent, nameSent } = this.#machine;
+    return { address: this.#dialogue.address, notice, loginSent, nameSent, ...this.#times() };
   }
 
   #times(): OpenTimes {

@@ -14,6 +14,8 @@ export type PoolLogin = {
   /** The server that the table names; null for the user's own. */
   named: string | null;
   plan: UpstreamPlan;
+  /** The mailstore checks the password: who the client is, is not known before. */
+  upstreamChecks: boolean;
   /** What every connection begins with, TLS included; null for nothing. */
   header: Uint8Array | null;
 };
@@ -102,7 +104,8 @@ export class PoolOpening {
   }
 
   #opened(member: ServerMember, result: OpenResult): void {
-    const mayGoOn = this.#login.pool.ended(member, this.#trial, result);
+    const { pool, upstreamChecks } = this.#login;
+    const mayGoOn = pool.ended(member, this.#trial, result, upstreamChecks && result.nameSent);
     if (mayGoOn && performance.now() < this.#until) {
       this.#tried = [...this.#tried, member];
       if (this.#next() === null) {

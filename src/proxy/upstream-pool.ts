@@ -95,13 +95,19 @@ export class UpstreamPool {
     else this.#waiting.delete(login);
   }
 
-  /** Learns from how a login or a check came out. @returns whether a login may try another server */
-  ended({ server, health }: ServerMember, trial: Trial, outcome: ServerOutcome): boolean {
+  /**
+   * Learns from how a login or a check came out.
+   * @param anybodys a name was out that anybody may have chosen
+   * @returns whether a login may try another server
+   */
+  ended({ server, health }: ServerMember, trial: Trial, outcome: ServerOutcome, anybodys = false): boolean {
     if (outcome.ok || outcome.loginSent || !isServersFault(outcome.failure)) {
       this.#succeeded(server, health);
       return false;
     }
-    if (health.failed(this.#clock(), trial)) this.#wentDown(server, outcome);
+    // The server has greeted, and may not bear that name: by one like it nobody takes servers away from all others.
+    if (anybodys) health.abandoned(trial);
+    else if (health.failed(this.#clock(), trial)) this.#wentDown(server, outcome);
     return true;
   }
 

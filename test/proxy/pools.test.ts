@@ -212,6 +212,24 @@ test('the only server with a weight has all of the time', async () => {
 describe('a server that fails logins', () => {
   const health = { fall: 2, retryMs: 300, mostRetryMs: 300 };
 
+  for (const upstreamChecks of [true, false]) {
+    const is = upstreamChecks
+      ? 'is not down, where a stranger may have chosen it'
+      : 'is down, where the user is known';
+    test(`behind the name alone ${is}`, async () => {
+      const script: Script = async (connection) => {
+        connection.send('+OK ready\r\n');
+        await connection.line();
+        connection.end();
+      };
+      const options = { health, decide: () => accepted('johnacme', upstreamChecks) };
+      await pair([serves, script], options, async ({ logIn, events }) => {
+        for (let i = 0; i < 5; i++) assert.equal((await logIn()).server, NAMES[OTHER]);
+        assert.equal(events('upstream-server-down').length, upstreamChecks ? 0 : 1);
+      });
+    });
+  }
+
   test('is down after some, left alone, tried by one login and back with it', async () => {
     let well = false;
     const script: Script = (connection) => (well ? serves(connection) : connection.end());
