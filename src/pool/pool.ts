@@ -57,9 +57,9 @@ export class Pool<Server extends PoolServer> {
     return tried.includes(member) || (!member.health.up && member.health.tried) ? null : member;
   }
 
-  /** Whether any server is up. */
+  /** Whether any server is up that the choice can fall on: one of weight 0 takes nobody whom no row sends there. */
   get up(): boolean {
-    return this.members.some(({ health }) => health.up);
+    return this.members.some(({ server, health }) => server.weight > 0 && health.up);
   }
 
   #best(

@@ -62,7 +62,7 @@ export class UpstreamPool {
     return this.#pool.members;
   }
 
-  /** Whether any server is up. */
+  /** Whether any server is up, those of weight 0 aside. */
   get up(): boolean {
     return this.#pool.up;
   }
@@ -113,13 +113,13 @@ export class UpstreamPool {
 
   #succeeded(server: UpstreamServer, health: ServerMember['health']): void {
     const { since } = health;
-    const none = !this.#pool.up;
+    const first = server.weight > 0 && !this.#pool.up;
     const now = this.#clock();
-    if (health.succeeded(now)) this.#events.up(server, now - since, none);
+    if (health.succeeded(now)) this.#events.up(server, now - since, first);
   }
 
   #wentDown(server: UpstreamServer, failure: ServerFailure): void {
-    this.#events.down(server, failure, !this.#pool.up);
+    this.#events.down(server, failure, server.weight > 0 && !this.#pool.up);
     this.onDown?.(this.members.find((member) => member.server === server)!);
   }
 }

@@ -141,6 +141,14 @@ describe('where all servers are down', () => {
     assert.equal(all.choose('john', [first], 1), null);
   });
 
+  test('one of weight 0 that is up leaves none for the users whom no row sends there', () => {
+    const all = pool([1, 0]);
+    assert.equal(all.up, true);
+    knockOut(all, 0);
+    assert.equal(all.up, false);
+    assert.equal(all.members[1]!.health.up, true);
+  });
+
   test('a login whose server failed goes on to one that is down, when no other is left', () => {
     const all = pool([1, 1]);
     const { server } = knockOut(all, 0);
