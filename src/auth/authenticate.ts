@@ -30,6 +30,7 @@ import { createStandings } from './standings.ts';
  * What is left to see, before the delay that the session adds:
  * - whether the very same wrong password of the very same name was tried here lately, by whomever; of a user that
  *   there is, it costs a hash again once the row has changed;
+ * - while logins wait for their turn, that a user has logged in here lately: his are preferred, see standings.ts;
  * - a userid that stands n times costs n hashes, MAX_SLOW_ROWS at most;
  * - a bcrypt, scrypt or yescrypt hash costs what its own parameters say; a fast crypt(3) hash (DES, MD5, SHA)
  *   adds its own microseconds or milliseconds to the dummy's time, until a better hash stands beside it, which is
