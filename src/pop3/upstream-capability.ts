@@ -39,6 +39,20 @@ export function takesPipelining(lines: readonly string[] | null): boolean {
   return byTag(lines ?? []).has('PIPELINING');
 }
 
+/** Whether a login by that SASL mechanism, in upper case, is taken (RFC 5034 §6). */
+export function takesMechanism(lines: readonly string[] | null, mechanism: string): boolean {
+  return (
+    byTag(lines ?? [])
+      .get('SASL')
+      ?.includes(mechanism) === true
+  );
+}
+
+/** Whether a login by USER and PASS is taken (RFC 2449 §6.2); one that has no CAPA has nothing else. */
+export function takesUser(lines: readonly string[] | null): boolean {
+  return lines === null || byTag(lines).has('USER');
+}
+
 /** Parameters by tag, in upper case; of a tag that comes twice the first. */
 function byTag(lines: readonly string[]): Map<string, string[]> {
   const found = new Map<string, string[]>();

@@ -29,6 +29,11 @@ export class UpstreamInquiry implements UpstreamMachine {
     this.#greeting = new UpstreamGreeting(tls, own);
   }
 
+  /** Settled when it has greeted. */
+  get offersXclient(): boolean {
+    return this.#greeting.offersXclient;
+  }
+
   get stage(): UpstreamStage {
     return this.#stage ?? this.#greeting.stage;
   }
