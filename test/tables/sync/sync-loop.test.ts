@@ -229,7 +229,7 @@ test('the signal ends it at once: while it waits, settles, retries or syncs', as
     assert.ok(performance.now() - asked < 200, state);
     const failures = events.filter(({ what }) => what === 'failed').length;
     assert.equal(failures, state === 'retrying' ? 1 : 0, 'an end is no failure');
-    // The helper waits for a sync that is not to come.
+    // `start` waits for the end of a sync, and none is to come.
     events.push({ what: 'refused', detail: '', diagnostics: [] });
   }
 });
