@@ -25,8 +25,10 @@ export class Pop3Client {
     this.#listen(socket);
   }
 
-  static async connect(port: number, host = '127.0.0.1'): Promise<Pop3Client> {
-    const socket = connectTcp({ port, host, allowHalfOpen: true, noDelay: true });
+  /** @param localAddress of those that this host has, where it matters from which the client comes */
+  static async connect(port: number, host = '127.0.0.1', localAddress?: string): Promise<Pop3Client> {
+    const from = localAddress === undefined ? {} : { localAddress };
+    const socket = connectTcp({ port, host, ...from, allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new Pop3Client(socket);
   }
