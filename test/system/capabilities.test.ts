@@ -46,6 +46,24 @@ describe('in front of Dovecot', () => {
     client.destroy();
   });
 
+  // RFC 2449 §5: CAPA is valid in the AUTHORIZATION state, and USER does not leave it.
+  test('CAPA between USER and PASS says what it said before, and the login goes on', async () => {
+    const client = await connect(site);
+    const before = await capabilities(client);
+    assert.match(await client.ask(`USER ${JOHN.login}`), /^\+OK/);
+    assert.deepEqual(await capabilities(client), before);
+    assert.equal(await client.ask(`PASS ${JOHN.password}`), '+OK Logged in.');
+    client.destroy();
+  });
+
+  test('and in one segment with both of them', async () => {
+    const client = await connect(site);
+    client.send(`USER ${JOHN.login}\r\nCAPA\r\nPASS ${JOHN.password}\r\nQUIT\r\n`);
+    const replies = (await client.rest()).split('\r\n').filter((line) => /^(\+OK|-ERR|\.)/.test(line));
+    assert.deepEqual(replies.slice(2), ['.', '+OK Logged in.', '+OK Logging out.']);
+    client.destroy();
+  });
+
   test('UTF8 and LANG are neither announced nor taken', async () => {
     const client = await connect(site);
     assert.ok(!(await capabilities(client)).some((line) => /^(UTF8|LANG)\b/.test(line)));
