@@ -34,13 +34,22 @@ export async function testssl(port: number, service: Service, caFile: string): P
   }
 }
 
-/** What nmap's ssl-enum-ciphers and ssl-cert say, by port. */
+/** What nmap looks at: what is offered and shown, and by which holes of old it could be broken. */
+const SCRIPTS = [
+  ...['ssl-enum-ciphers', 'ssl-cert', 'ssl-dh-params', 'ssl-known-key'],
+  ...['ssl-poodle', 'ssl-heartbleed', 'ssl-ccs-injection'],
+];
+
+/**
+ * What nmap's scripts for TLS say, by port. Those for holes are silent where they find none; told to, they say in so
+ * many words that a server is not vulnerable.
+ */
 export async function nmapTls(services: Readonly<Record<number, Service>>): Promise<Record<number, string>> {
   const folder = temporaryFolder('nmap');
   try {
     const lines = Object.entries(services).map(([port, service]) => `${service}\t${port}/tcp\t0.5\n`);
     const list = folder.file('services', lines.join(''));
-    const scripts = ['--script', 'ssl-enum-ciphers,ssl-cert', '-oX', '-'];
+    const scripts = ['--script', SCRIPTS.join(','), '--script-args', 'vulns.showall', '-oX', '-'];
     const { code, output } = await run(['nmap', '-Pn', '-n', '--servicedb', list, ...scripts, '127.0.0.1']);
     if (code !== 0) throw new Error(`nmap ended with ${code}:\n${output}`);
     const ports = output.matchAll(/<port [^>]*portid="(\d+)".*?<\/port>/gs);

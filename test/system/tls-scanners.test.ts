@@ -38,6 +38,9 @@ const OUTCOMES: Record<string, string> = {
   PFS: 'offered',
 };
 
+/** The scripts of nmap's that look for holes, and for how many. */
+const HOLES = { 'ssl-dh-params': 4, 'ssl-poodle': 1, 'ssl-heartbleed': 1, 'ssl-ccs-injection': 1 };
+
 /** Certificates as a site has them: with a list of what is revoked, for three months, both kinds of key. */
 function config({ folder }: { folder: { path: string } }) {
   const extensions = [
@@ -98,7 +101,7 @@ for (const runtime of RUNTIMES) {
     });
   }
 
-  test(`nmap rates every cipher A, and sees order and certificate, ${runtime}`, async () => {
+  test(`nmap rates every cipher A, sees order and certificate, and finds no hole, ${runtime}`, async () => {
     const { site } = scanned.get(runtime)!;
     const ports = { [site.proxy.port('pop3')]: 'pop3', [site.proxy.port('pop3s')]: 'pop3s' } as const;
     const seen = await nmapTls(ports);
@@ -108,6 +111,13 @@ for (const runtime of RUNTIMES) {
       assert.match(text, /least strength: A\b/);
       assert.match(text, /ssl-cert.*commonName=scanned-ecdsa/s);
       assert.doesNotMatch(text, /TLSv1\.0|TLSv1\.1|SSLv3|_CBC_|TLS_RSA_/);
+      for (const [script, holes] of Object.entries(HOLES)) {
+        const found = new RegExp(`<script id="${script}".*?</script>`, 's').exec(text)?.[0] ?? '';
+        const states = [...found.matchAll(/<elem key="state">([^<]*)</g)].map(([, state]) => state);
+        assert.deepEqual(states, Array(holes).fill('NOT VULNERABLE'), `${script}: ${found}`);
+      }
+      // It speaks where it finds a key that others have, too.
+      assert.doesNotMatch(text, /ssl-known-key/);
     }
   });
 
