@@ -29,6 +29,9 @@ afterEach(async () => {
   stop = async () => {};
 });
 
+/** Silence after which a worker is killed. */
+const LOST = 3_000;
+
 /** A primary of workers that follow these scripts. */
 async function primary(...scripts: Script[]) {
   const write = (...all: Script[]) => folder.file('scripts.json', JSON.stringify(all));
@@ -57,8 +60,9 @@ shutdown: { grace: 0s }
       firstPause: 20,
       longestPause: 80,
       sound: 10_000,
-      silent: 200,
-      lost: 600,
+      silent: 500,
+      // A busy machine takes a second to start a process.
+      lost: LOST,
       watch: 20,
       leaving: 300,
     },
@@ -142,7 +146,7 @@ test('a drain starts no worker in the place of one that has ended', async () => 
 test('after a time in which the primary itself stood still, nobody is taken to be lost', async () => {
   const { get, events } = await primary({ start: 'listen' }, { start: 'listen' });
   // As `docker pause` does, and a host that moves a virtual machine.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOST + 500);
   await until('it runs again', async () => (await get('/readyz')).status === 200);
   assert.deepEqual([events('worker-silent'), events('worker-ended')], [[], []]);
 });
