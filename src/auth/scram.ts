@@ -30,9 +30,13 @@ export async function makeKeys(password: string, { salt, iterations }: ScramSalt
 
 const derive = promisify(pbkdf2);
 
-/** True when the password makes the same keys. */
+/**
+ * True when the password makes the same keys. One with a NUL is never right: HMAC fills a short key up with zeros
+ * (RFC 2104 §2), so that its keys are those of the password without it.
+ */
 export async function verifyKeys(keys: ScramKeys, password: string): Promise<boolean> {
-  return timingSafeEqual((await makeKeys(password, keys)).storedKey, keys.storedKey);
+  const { storedKey } = await makeKeys(password, keys);
+  return timingSafeEqual(storedKey, keys.storedKey) && !password.includes('\0');
 }
 
 /**

@@ -79,6 +79,12 @@ describe('stored keys', () => {
     }
   });
 
+  test('are not those of the password with NULs behind it, though HMAC cannot tell', async () => {
+    const same = await makeKeys('pencil\0', pencil);
+    assert.deepEqual(same.storedKey, pencil.storedKey);
+    assert.equal(await verifyKeys(pencil, 'pencil\0'), false);
+  });
+
   test('a dummy takes any password, and accepts none', async () => {
     assert.equal(await scramDummy(4096)('pencil'), false);
     assert.equal(await verifyKeys(pencil, 'pencil'), true);
