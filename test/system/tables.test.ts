@@ -205,6 +205,6 @@ test('a sync without Redis says so and ends with 1', async () => {
   assert.equal(stdout.toString(), '');
   assert.match(
     stderr,
-    new RegExp(`^sync: Redis at 127\\.0\\.0\\.1:${site.redis!.port}: .*ECONNREFUSED.*\\n$`),
+    new RegExp(`^sync: Redis at 127\\.0\\.0\\.1:${site.redis!.port}: .*ECONNREFUSED.*\\n$`, 'm'),
   );
 });
