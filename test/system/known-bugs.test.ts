@@ -223,8 +223,8 @@ function sasl() {
     const before = site.proxy.memory();
     await rounds(1_200);
     const grown = (site.proxy.memory() - before) / MEBI;
-    // The names alone, all kept, would be 41 MiB; the collector is lazy by 28 at most that were seen.
-    assert.ok(grown < 36, `grew by ${grown.toFixed(1)} MiB`);
+    // All kept, the exchanges were seen to take 66 MiB; the collector is lazy by 33 at most that were seen.
+    assert.ok(grown < 48, `grew by ${grown.toFixed(1)} MiB`);
   });
 }
 
