@@ -1,4 +1,4 @@
-import type { Registry } from './registry.ts';
+import type { Families } from './families.ts';
 
 /** In what order passwords are checked. */
 export const QUEUE_RANKS = ['known', 'familiar', 'clean', 'doubtful'] as const;
@@ -10,16 +10,16 @@ export type VerifierState = {
   waiting: Readonly<Record<(typeof QUEUE_RANKS)[number], number>>;
 };
 
-export function registerVerifier(registry: Registry, ask: () => VerifierState): void {
-  registry.askedByLabel(
+export function registerVerifier(families: Families, ask: () => VerifierState): void {
+  families.askedByLabel(
     'teapop_proxy_verify_queue_length',
     'Passwords that wait for their check, by their order.',
     'rank',
     () => ask().waiting,
     QUEUE_RANKS,
   );
-  registry.asked('teapop_proxy_verify_running', 'Passwords being checked.', () => ask().running);
-  registry.asked('teapop_proxy_verify_memory_bytes', 'Memory that those take at most.', () => ask().memory);
+  families.asked('teapop_proxy_verify_running', 'Passwords being checked.', () => ask().running);
+  families.asked('teapop_proxy_verify_memory_bytes', 'Memory that those take at most.', () => ask().memory);
 }
 
 /** What is remembered of logins. */
@@ -35,20 +35,20 @@ const CACHED_RESULTS = ['accepted', 'rejected'] as const;
 type CachedResult = (typeof CACHED_RESULTS)[number];
 
 /** @param ask null where nothing is remembered */
-export function registerLoginCache(registry: Registry, ask: () => LoginCacheState | null): void {
-  registry.askedCounts(
+export function registerLoginCache(families: Families, ask: () => LoginCacheState | null): void {
+  families.askedCounts(
     'teapop_proxy_login_cache_hits_total',
     'Passwords not hashed because the same login was remembered, by how it came out.',
     'result',
     () => ask()?.hits ?? {},
     CACHED_RESULTS,
   );
-  registry.askedCount(
+  families.askedCount(
     'teapop_proxy_login_cache_misses_total',
     'Passwords hashed because the login was not remembered.',
     () => ask()?.misses ?? 0,
   );
-  registry.askedByLabel(
+  families.askedByLabel(
     'teapop_proxy_login_cache_entries',
     'Logins remembered, by how they came out.',
     'result',

@@ -1,3 +1,4 @@
+import { Families, type Merging, type Snapshot } from './families.ts';
 import {
   type LoginCacheState,
   registerLoginCache,
@@ -23,7 +24,6 @@ import {
 import { PHASES, type Phase } from './phase.ts';
 import { runtime } from './process.ts';
 import { registerProcess } from './process-metrics.ts';
-import { type Merging, Registry, type Snapshot } from './registry.ts';
 import { type SpareMetrics, spareMetrics } from './spare-metrics.ts';
 import { type NearState, registerNearness } from './table-metrics.ts';
 import { combinations } from './tally.ts';
@@ -105,66 +105,66 @@ const VERIFY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25,
 const LAG_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 export function createMetrics(options: MetricsOptions): Metrics {
-  const registry = new Registry();
+  const families = new Families();
   const { name, version } = runtime();
-  registry.fact('teapop_proxy_build_info', 'The version that runs, always 1.', {
+  families.fact('teapop_proxy_build_info', 'The version that runs, always 1.', {
     version: options.version,
     runtime: name,
     runtime_version: version,
   });
-  const sessions = sessionMetrics(registry, options.listeners);
-  const upstreams = upstreamMetrics(registry, options.upstreams);
-  registerStates(registry, options.states);
-  registerVerifier(registry, options.states.verifier);
-  registerLoginCache(registry, () => options.states.loginCache?.() ?? null);
-  registerWorkers(registry, () => options.states.workers?.() ?? null);
-  registerNearness(registry, () => options.states.near?.() ?? null);
-  const eventLoopLag = registry.histogram(
+  const sessions = sessionMetrics(families, options.listeners);
+  const upstreams = upstreamMetrics(families, options.upstreams);
+  registerStates(families, options.states);
+  registerVerifier(families, options.states.verifier);
+  registerLoginCache(families, () => options.states.loginCache?.() ?? null);
+  registerWorkers(families, () => options.states.workers?.() ?? null);
+  registerNearness(families, () => options.states.near?.() ?? null);
+  const eventLoopLag = families.histogram(
     'teapop_proxy_event_loop_lag_seconds',
     'By how much a timer fired late, ten times a second.',
     LAG_BUCKETS,
   );
-  const refresh = registerProcess(registry);
+  const refresh = registerProcess(families);
   return {
     ...sessions,
     ...upstreams,
-    ...spareMetrics(registry, options.upstreams),
-    ...serverMetrics(registry, options.servers),
+    ...spareMetrics(families, options.upstreams),
+    ...serverMetrics(families, options.servers),
     eventLoopLag,
-    contentType: registry.contentType,
+    contentType: families.contentType,
     async text() {
       await refresh();
-      return registry.text();
+      return families.text();
     },
     async snapshot() {
       await refresh();
-      return registry.snapshot();
+      return families.snapshot();
     },
   };
 }
 
-function sessionMetrics(registry: Registry, listeners: readonly string[]): SessionMetrics {
-  const connections = connectionMetrics(registry, listeners);
+function sessionMetrics(families: Families, listeners: readonly string[]): SessionMetrics {
+  const connections = connectionMetrics(families, listeners);
   const live = PHASES.filter((phase) => phase !== 'closed');
-  const phases = registry.gauge(
+  const phases = families.gauge(
     'teapop_proxy_sessions',
     'Sessions now, by what they are doing.',
     ['phase'],
     combinations(live),
   );
-  const logins = registry.counter(
+  const logins = families.counter(
     'teapop_proxy_logins_total',
     'Logins, by how and why they came out.',
     ['result', 'reason'],
     LOGIN_RESULTS.flatMap((result) => combinations([result], LOGIN_REASONS[result])),
   );
-  const ends = registry.counter(
+  const ends = families.counter(
     'teapop_proxy_sessions_ended_total',
     'Sessions that ended, by cause.',
     ['reason'],
     combinations(END_REASONS),
   );
-  const transferred = registry.counter(
+  const transferred = families.counter(
     'teapop_proxy_transferred_bytes_total',
     'Application octets sent, by direction.',
     ['direction'],
@@ -179,12 +179,12 @@ function sessionMetrics(registry: Registry, listeners: readonly string[]): Sessi
     login: (result, reason) => logins.add(1, result, reason),
     sessionEnded: (reason) => ends.add(1, reason),
     octets: (direction, count) => transferred.add(count, direction),
-    lookup: registry.histogram(
+    lookup: families.histogram(
       'teapop_proxy_lookup_seconds',
       'Time to look a login up in the tables.',
       LOOKUP_BUCKETS,
     ),
-    verify: registry.histogram(
+    verify: families.histogram(
       'teapop_proxy_verify_seconds',
       'Time to check a password, the wait for a turn included.',
       VERIFY_BUCKETS,
@@ -192,32 +192,32 @@ function sessionMetrics(registry: Registry, listeners: readonly string[]): Sessi
   };
 }
 
-function connectionMetrics(registry: Registry, listeners: readonly string[]) {
-  const accepted = registry.counter(
+function connectionMetrics(families: Families, listeners: readonly string[]) {
+  const accepted = families.counter(
     'teapop_proxy_connections_accepted_total',
     'Connections that became a session.',
     ['listener'],
     combinations(listeners),
   );
-  const open = registry.gauge(
+  const open = families.gauge(
     'teapop_proxy_connections',
     'Client connections now.',
     ['listener'],
     combinations(listeners),
   );
-  const refused = registry.counter(
+  const refused = families.counter(
     'teapop_proxy_connections_refused_total',
     'Connections closed on arrival, by cause.',
     ['listener', 'reason'],
     combinations(listeners, REFUSAL_REASONS),
   );
-  const checks = registry.counter(
+  const checks = families.counter(
     'teapop_proxy_health_checks_total',
     "Connections of a load balancer's own, told by the PROXY protocol or by their silence.",
     ['listener'],
     combinations(listeners),
   );
-  const handshakes = registry.counter(
+  const handshakes = families.counter(
     'teapop_proxy_tls_handshakes_total',
     'TLS handshakes with clients, by version agreed on and result.',
     ['listener', 'version', 'result'],
@@ -242,9 +242,9 @@ function connectionMetrics(registry: Registry, listeners: readonly string[]) {
 /** The label `version` of a handshake that came to nothing. */
 const NO_VERSION = 'none';
 
-function registerStates(registry: Registry, { tables, redisUp, logLinesDropped }: States): void {
+function registerStates(families: Families, { tables, redisUp, logLinesDropped }: States): void {
   const ask = (name: string, help: string, value: () => number | null, merging: Merging) =>
-    registry.asked(`teapop_proxy_${name}`, help, value, merging);
+    families.asked(`teapop_proxy_${name}`, help, value, merging);
   ask('tables_usable', '1 while logins can be decided, else 0.', () => Number(tables().usable), 'min');
   ask('tables_age_seconds', 'Time since the tables were published.', () => tables().ageSeconds, 'max');
   ask('tables_domains', 'Domains in the tables.', () => tables().domains, 'max');
@@ -254,5 +254,5 @@ function registerStates(registry: Registry, { tables, redisUp, logLinesDropped }
     return isUp === null ? null : Number(isUp);
   };
   ask('redis_up', '1 while Redis answers, else 0.', up, 'min');
-  registerLogLines(registry, logLinesDropped);
+  registerLogLines(families, logLinesDropped);
 }

@@ -1,5 +1,5 @@
+import type { Families } from './families.ts';
 import { SPARE_EVENTS, type SpareEvent } from './outcome.ts';
-import type { Registry } from './registry.ts';
 import { combinations } from './tally.ts';
 
 /** Of connections opened ahead to a mailstore. */
@@ -9,14 +9,14 @@ export interface SpareMetrics {
   spare(upstream: string, event: SpareEvent): void;
 }
 
-export function spareMetrics(registry: Registry, upstreams: readonly string[]): SpareMetrics {
-  const ready = registry.gauge(
+export function spareMetrics(families: Families, upstreams: readonly string[]): SpareMetrics {
+  const ready = families.gauge(
     'teapop_proxy_upstream_spares_ready',
     'Connections opened ahead that are ready for a login.',
     ['upstream'],
     combinations(upstreams),
   );
-  const spares = registry.counter(
+  const spares = families.counter(
     'teapop_proxy_upstream_spares_total',
     'Connections opened ahead, by what became of them, and logins that found none.',
     ['upstream', 'event'],

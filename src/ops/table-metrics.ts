@@ -1,4 +1,4 @@
-import type { Merging, Registry } from './registry.ts';
+import type { Families, Merging } from './families.ts';
 
 /** Where a lookup was answered from, most wanted first. */
 export const LOOKUP_SOURCES = ['memory', 'redis', 'snapshot', 'unavailable'] as const;
@@ -22,15 +22,15 @@ export type NearState = {
 };
 
 /** @param ask null where the tables do not come from Redis */
-export function registerNearness(registry: Registry, ask: () => NearState | null): void {
-  registry.askedCounts(
+export function registerNearness(families: Families, ask: () => NearState | null): void {
+  families.askedCounts(
     'teapop_proxy_table_lookups_total',
     'Lookups in the tables, by what answered them.',
     'source',
     () => ask()?.lookups ?? {},
     LOOKUP_SOURCES,
   );
-  registry.askedCount(
+  families.askedCount(
     'teapop_proxy_tables_invalidated_rows_total',
     'Rows dropped from memory because they had changed.',
     () => ask()?.invalidated ?? 0,
@@ -45,7 +45,7 @@ export function registerNearness(registry: Registry, ask: () => NearState | null
       const state = ask();
       return state === null ? null : (value(state) ?? null);
     };
-    registry.asked(`teapop_proxy_tables_${name}`, help, read, merging);
+    families.asked(`teapop_proxy_tables_${name}`, help, read, merging);
   };
   show('hot_rows', 'Rows of domains and users in memory.', 'sum', ({ hot }) => hot);
   show('unknown_names', 'Names in memory that are in no table.', 'sum', ({ unknown }) => unknown);

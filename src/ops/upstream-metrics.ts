@@ -1,3 +1,4 @@
+import type { Families } from './families.ts';
 import {
   CHECK_RESULTS,
   type CheckResult,
@@ -6,7 +7,6 @@ import {
   UPSTREAM_FAILURES,
   type UpstreamFailure,
 } from './outcome.ts';
-import type { Registry } from './registry.ts';
 import { combinations } from './tally.ts';
 
 export interface UpstreamMetrics {
@@ -31,10 +31,10 @@ export interface ServerMetrics {
 /** Both bounded by the config. */
 export type ServerName = { upstream: string; server: string };
 
-export function serverMetrics(registry: Registry, servers: readonly ServerName[]): ServerMetrics {
+export function serverMetrics(families: Families, servers: readonly ServerName[]): ServerMetrics {
   const names = servers.map(({ upstream, server }) => [upstream, server]);
   const labels: ('upstream' | 'server')[] = ['upstream', 'server'];
-  const up = registry.gauge(
+  const up = families.gauge(
     'teapop_proxy_upstream_server_up',
     '1 while a server counts as up, else 0.',
     labels,
@@ -43,19 +43,19 @@ export function serverMetrics(registry: Registry, servers: readonly ServerName[]
     'max',
   );
   for (const { upstream, server } of servers) up.add(1, upstream, server);
-  const sessions = registry.gauge(
+  const sessions = families.gauge(
     'teapop_proxy_upstream_server_sessions',
     'Sessions now, by the server that they are at.',
     labels,
     names,
   );
-  const failures = registry.counter(
+  const failures = families.counter(
     'teapop_proxy_upstream_server_failures_total',
     'Logins that failed at a server before the hand-over; another one may have served them.',
     labels,
     names,
   );
-  const checks = registry.counter(
+  const checks = families.counter(
     'teapop_proxy_upstream_server_checks_total',
     'Checks of servers, by result.',
     [...labels, 'result'],
@@ -72,28 +72,28 @@ export function serverMetrics(registry: Registry, servers: readonly ServerName[]
 /** From a neighbour on the same host to the default deadline of 20 s. */
 const UPSTREAM_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 
-export function upstreamMetrics(registry: Registry, upstreams: readonly string[]): UpstreamMetrics {
-  const failures = registry.counter(
+export function upstreamMetrics(families: Families, upstreams: readonly string[]): UpstreamMetrics {
+  const failures = families.counter(
     'teapop_proxy_upstream_failures_total',
     'Upstream sessions that failed before the hand-over, by cause.',
     ['upstream', 'reason'],
     combinations(upstreams, UPSTREAM_FAILURES),
   );
-  const notices = registry.counter(
+  const notices = families.counter(
     'teapop_proxy_upstream_xclient_total',
     'Logins of which the mailstore was to be told the client by XCLIENT, by result.',
     ['upstream', 'result'],
     combinations(upstreams, NOTICE_RESULTS),
   );
   return {
-    upstreamConnect: registry.histograms(
+    upstreamConnect: families.histograms(
       'teapop_proxy_upstream_connect_seconds',
       'Time until the TCP connection to the mailstore stood.',
       UPSTREAM_BUCKETS,
       'upstream',
       upstreams,
     ),
-    upstreamLogin: registry.histograms(
+    upstreamLogin: families.histograms(
       'teapop_proxy_upstream_login_seconds',
       "Time from the connection to the mailstore's answer to the login, TLS included.",
       UPSTREAM_BUCKETS,

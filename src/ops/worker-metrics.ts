@@ -1,5 +1,5 @@
+import { Families, type Snapshot } from './families.ts';
 import { registerProcess } from './process-metrics.ts';
-import { Registry, type Snapshot } from './registry.ts';
 
 export type WorkersState = {
   /** Processes that the config asks for; null where another process tells. */
@@ -11,14 +11,14 @@ export type WorkersState = {
 };
 
 /** @param ask null where nothing is known of it */
-export function registerWorkers(registry: Registry, ask: () => WorkersState | null): void {
-  registry.asked('teapop_proxy_workers', 'Processes that share the ports.', () => ask()?.configured ?? null);
-  registry.asked(
+export function registerWorkers(families: Families, ask: () => WorkersState | null): void {
+  families.asked('teapop_proxy_workers', 'Processes that share the ports.', () => ask()?.configured ?? null);
+  families.asked(
     'teapop_proxy_workers_ready',
     'Those of them that serve logins now.',
     () => ask()?.ready ?? null,
   );
-  registry.askedCount(
+  families.askedCount(
     'teapop_proxy_worker_restarts_total',
     'Workers that ended unasked and were started again.',
     () => ask()?.restarts ?? 0,
@@ -27,27 +27,27 @@ export function registerWorkers(registry: Registry, ask: () => WorkersState | nu
 
 /** What the process counts that the workers belong to, itself included. */
 export class PrimaryMetrics {
-  readonly #registry = new Registry();
+  readonly #families = new Families();
   readonly #refresh: () => Promise<void>;
 
   constructor(states: { workers(): WorkersState; logLinesDropped(): number }) {
-    registerWorkers(this.#registry, () => states.workers());
-    registerLogLines(this.#registry, () => states.logLinesDropped());
-    this.#refresh = registerProcess(this.#registry);
+    registerWorkers(this.#families, () => states.workers());
+    registerLogLines(this.#families, () => states.logLinesDropped());
+    this.#refresh = registerProcess(this.#families);
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.#families.contentType;
   }
 
   async snapshot(): Promise<Snapshot> {
     await this.#refresh();
-    return this.#registry.snapshot();
+    return this.#families.snapshot();
   }
 }
 
-export function registerLogLines(registry: Registry, dropped: () => number): void {
-  registry.askedCount(
+export function registerLogLines(families: Families, dropped: () => number): void {
+  families.askedCount(
     'teapop_proxy_log_lines_dropped_total',
     'Log lines lost because the reader of the log did not keep up.',
     dropped,

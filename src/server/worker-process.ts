@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { Snapshot } from '../ops/registry.ts';
+import type { Snapshot } from '../ops/families.ts';
 import { parseToPrimary, type StartMessage, type ToPrimary, type ToWorker } from './worker-messages.ts';
 
 /** How a worker ended. */

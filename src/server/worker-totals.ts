@@ -1,4 +1,4 @@
-import { merged, type Snapshot } from '../ops/registry.ts';
+import { merged, type Snapshot } from '../ops/families.ts';
 
 /**
  * Counts of workers that are gone: a sum that fell with them would look to Prometheus like counters that began anew.

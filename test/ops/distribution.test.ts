@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Distribution } from '../../src/ops/distribution.ts';
-import { Registry } from '../../src/ops/registry.ts';
+import { Families } from '../../src/ops/families.ts';
 
 test('an observation is in each bucket whose bound it does not pass, the bound itself among them', () => {
   const distribution = new Distribution([1, 2, 5]);
@@ -16,11 +16,11 @@ test('an observation is in each bucket whose bound it does not pass, the bound i
 });
 
 test('the text is what prom-client makes of a histogram', async () => {
-  const registry = new Registry();
-  const observe = registry.histogram('x_seconds', 'Time.', [0.5, 1]);
+  const families = new Families();
+  const observe = families.histogram('x_seconds', 'Time.', [0.5, 1]);
   for (const seconds of [0.25, 0.5, 0.75, 3]) observe(seconds);
   assert.equal(
-    await registry.text(),
+    await families.text(),
     `# HELP x_seconds Time.
 # TYPE x_seconds histogram
 x_seconds_bucket{le="0.5"} 2
@@ -33,14 +33,14 @@ x_seconds_count 4
 });
 
 test('by label each value is there from the start, and what is not known is other', async () => {
-  const registry = new Registry();
-  const observe = registry.histograms('y_seconds', 'Time.', [1], 'upstream', ['a', 'b']);
+  const families = new Families();
+  const observe = families.histograms('y_seconds', 'Time.', [1], 'upstream', ['a', 'b']);
   observe('b', 0.5);
-  assert.doesNotMatch(await registry.text(), /other/);
+  assert.doesNotMatch(await families.text(), /other/);
   observe('made-up', 2);
   observe('made-up too', 3);
   assert.equal(
-    await registry.text(),
+    await families.text(),
     `# HELP y_seconds Time.
 # TYPE y_seconds histogram
 y_seconds_bucket{le="1",upstream="a"} 0

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Families } from '../../src/ops/families.ts';
 import {
   type LoginCacheState,
   QUEUE_RANKS,
   registerLoginCache,
   registerVerifier,
 } from '../../src/ops/login-metrics.ts';
-import { Registry } from '../../src/ops/registry.ts';
 import { total } from '../support/exposition.ts';
 
 async function exposed(state: LoginCacheState | null) {
-  const registry = new Registry();
-  registerLoginCache(registry, () => state);
-  const text = await registry.text();
+  const families = new Families();
+  registerLoginCache(families, () => state);
+  const text = await families.text();
   // Read twice, a count is not counted twice.
-  assert.equal(await registry.text(), text);
+  assert.equal(await families.text(), text);
   const by = (name: string) =>
     ['accepted', 'rejected'].map((result) => total(text, `teapop_proxy_login_cache_${name}`, { result }));
   return [by('hits_total'), total(text, 'teapop_proxy_login_cache_misses_total'), by('entries')];
@@ -30,10 +30,10 @@ test('and 0 where nothing is', async () => {
 });
 
 test('the queue for hashes is shown by rank, with the memory that is in use', async () => {
-  const registry = new Registry();
+  const families = new Families();
   const waiting = { known: 1, familiar: 2, clean: 3, doubtful: 4 };
-  registerVerifier(registry, () => ({ running: 2, memory: 4096, waiting }));
-  const text = await registry.text();
+  registerVerifier(families, () => ({ running: 2, memory: 4096, waiting }));
+  const text = await families.text();
   assert.deepEqual(
     QUEUE_RANKS.map((rank) => total(text, 'teapop_proxy_verify_queue_length', { rank })),
     [1, 2, 3, 4],

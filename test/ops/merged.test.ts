@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { merged, type Snapshot } from '../../src/ops/families.ts';
 import { createMetrics, type States } from '../../src/ops/metrics.ts';
-import { merged, type Snapshot } from '../../src/ops/registry.ts';
 import { WorkerTotals } from '../../src/server/worker-totals.ts';
 import { total } from '../support/exposition.ts';
 

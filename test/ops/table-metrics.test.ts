@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Registry } from '../../src/ops/registry.ts';
+import { Families } from '../../src/ops/families.ts';
 import { LOOKUP_SOURCES, type NearState, registerNearness } from '../../src/ops/table-metrics.ts';
 import { samples, total } from '../support/exposition.ts';
 
@@ -13,11 +13,11 @@ const STATE: NearState = {
 
 /** What is exposed of a state, by name without the prefix. */
 async function exposed(state: NearState | null): Promise<Map<string, number>> {
-  const registry = new Registry();
-  registerNearness(registry, () => state);
-  const text = await registry.text();
+  const families = new Families();
+  registerNearness(families, () => state);
+  const text = await families.text();
   // Read twice, a count is not counted twice.
-  assert.equal(await registry.text(), text);
+  assert.equal(await families.text(), text);
   for (const source of LOOKUP_SOURCES)
     assert.equal(total(text, 'teapop_proxy_table_lookups_total', { source }), state?.lookups[source] ?? 0);
   const others = samples(text).filter(({ labels }) => labels.source === undefined);

@@ -1,5 +1,5 @@
 import {
-  AggregatorRegistry,
+  AggregatorRegistry as Aggregator,
   Counter,
   Gauge,
   Histogram,
@@ -33,26 +33,26 @@ export type Family = {
 
 /** The metrics of several processes as if they were one. */
 export function merged(snapshots: readonly Snapshot[]): { text(): Promise<string>; snapshot(): Snapshot } {
-  const together = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
+  const together = Aggregator.aggregate(snapshots as unknown as object[]);
   // What is aggregated is there, and nothing is asked for it.
   const families = together.getMetricsAsArray() as unknown as { get(): Family }[];
   return { text: () => together.metrics(), snapshot: () => families.map((family) => family.get()) };
 }
 
 /** prom-client, behind the little that the proxy needs of it. A registry of its own: nothing is global. */
-export class Registry {
-  readonly #registry = new PromRegistry();
+export class Families {
+  readonly #prom = new PromRegistry();
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.#prom.contentType;
   }
 
   text(): Promise<string> {
-    return this.#registry.metrics();
+    return this.#prom.metrics();
   }
 
   async snapshot(): Promise<Snapshot> {
-    return (await this.#registry.getMetricsAsJSON()) as unknown as Snapshot;
+    return (await this.#prom.getMetricsAsJSON()) as unknown as Snapshot;
   }
 
   /** Counts that only grow, by the given combinations of label values. */
@@ -182,7 +182,7 @@ export class Registry {
   }
 
   #family(name: string, help: string) {
-    return { name, help, registers: [this.#registry] };
+    return { name, help, registers: [this.#prom] };
   }
 }
 
