@@ -1,7 +1,5 @@
 /** A proxy that would be its own upstream, by what names resolve to. */
 import assert from 'node:assert/strict';
-import { lookup } from 'node:dns/promises';
-import { hostname, networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import { check } from '../../src/cli/check.ts';
 import { formatPath } from '../../src/config/problem.ts';
@@ -80,16 +78,11 @@ describe('a server that is a listener', () => {
   });
 });
 
-test('on this host, by a name that the config alone does not show: at check and at the start', async (t) => {
-  const name = hostname();
-  const addresses = await lookup(name, { all: true }).catch(() => []);
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  if (!addresses.some(({ address }) => own.some((each) => each.address === address))) {
-    t.skip(`${name} does not resolve to an address of this host`);
-    return;
-  }
+test('on this host, by a name that the config alone does not show: at check and at the start', async () => {
+  // No address as the config has them, but the C library reads it as 127.0.0.1 without asking anybody.
+  const name = '127.1';
   const text = `listeners: [{ name: l, address: "::", port: 1995, tls: off, plaintext_auth: [10.0.0.0/8] }]
-upstreams: [{ name: a, port: 1995, tls: starttls, host: ${name} }]\n`;
+upstreams: [{ name: a, port: 1995, tls: starttls, host: "${name}" }]\n`;
   await assert.rejects(
     refuseLoops(good(text).config),
     /^Error: upstreams\[0\]\.host: the proxy would be its own/,
