@@ -13,7 +13,7 @@ const BUN = `<?xml version="1.0" encoding="UTF-8"?>
       <skipped />
     </testcase>
     <testcase name="some day" classname="" time="0" file="a.test.ts" line="6" assertions="0">
-      <skipped message="TODO" />
+      <skipped message="some day" />
     </testcase>
     <testsuite name="group" file="a.test.ts" line="9" tests="1" assertions="0" failures="0" skipped="0" time="0" hostname="h">
       <testcase name="in" classname="group" time="0.000045" file="a.test.ts" line="9" assertions="0" />
