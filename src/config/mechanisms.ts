@@ -1,19 +1,8 @@
 import { z } from 'zod';
+import { LOGIN_METHODS, type LoginMethod } from '../pop3/credentials.ts';
 import { say } from './fields.ts';
 import { sendsRow } from './routing.ts';
 import type { Config, ListenerConfig } from './schema.ts';
-
-/** Ways to log in, as a listener can list them. */
-export const LOGIN_METHODS = [
-  'USER',
-  'APOP',
-  'PLAIN',
-  'LOGIN',
-  'CRAM-MD5',
-  'SCRAM-SHA-256',
-  'EXTERNAL',
-] as const;
-export type LoginMethod = (typeof LOGIN_METHODS)[number];
 
 /** Those that do not send the password, by the setting that makes the tables keep what they need. */
 const NEEDS: Partial<Record<LoginMethod, keyof Offers>> = {

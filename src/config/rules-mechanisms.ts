@@ -1,12 +1,6 @@
+import type { LoginMethod } from '../pop3/credentials.ts';
 import { doubtful, wrong } from './finding.ts';
-import {
-  knowsCertificates,
-  type LoginMethod,
-  offersOf,
-  serves,
-  settingFor,
-  someOffer,
-} from './mechanisms.ts';
+import { knowsCertificates, offersOf, serves, settingFor, someOffer } from './mechanisms.ts';
 import type { Finding, Path } from './problem.ts';
 import type { Config } from './schema.ts';
 

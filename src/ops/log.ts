@@ -1,10 +1,9 @@
+import { LOGIN_METHODS, type LoginMethod } from '../pop3/credentials.ts';
 import {
   bounded,
   type EndReason,
   LOGGED_COMMANDS,
-  LOGIN_MECHANISMS,
   type LoggedCommand,
-  type LoginMechanism,
   type LoginReason,
   type LoginResult,
 } from './outcome.ts';
@@ -28,7 +27,7 @@ export type SessionRecord = {
   /** As whom it asked to act, an octet string; null for itself. */
   authzid: string | null;
   /** How: 'USER' for USER and PASS, 'APOP', or the name of a SASL mechanism. */
-  mechanism: LoginMechanism | null;
+  mechanism: LoginMethod | null;
   /** Octet string; null before a login was accepted. */
   localUser: string | null;
   /** The server that the last login was at; null where none was asked. */
@@ -226,7 +225,7 @@ function shown(record: SessionRecord): object {
     via: via && { address: via.address, port: via.port },
     login: record.login === null ? null : printableOctets(record.login),
     authzid: record.authzid === null ? null : printableOctets(record.authzid),
-    mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_MECHANISMS),
+    mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_METHODS),
     local_user: record.localUser === null ? null : printableOctets(record.localUser),
     upstream: upstream && {
       name: upstream.name,

@@ -49,18 +49,6 @@ export type RejectedReason = (typeof LOGIN_REASONS)['rejected'][number];
 export type UnavailableReason = (typeof LOGIN_REASONS)['unavailable'][number];
 export type LoginReason = 'none' | RejectedReason | UnavailableReason;
 
-/** How a client logs in: 'USER' is USER and PASS, 'APOP' a command too, and the others are SASL mechanisms. */
-export const LOGIN_MECHANISMS = [
-  'USER',
-  'APOP',
-  'PLAIN',
-  'LOGIN',
-  'CRAM-MD5',
-  'SCRAM-SHA-256',
-  'EXTERNAL',
-] as const;
-export type LoginMechanism = (typeof LOGIN_MECHANISMS)[number];
-
 /** Why a session ended. */
 export const END_REASONS = [
   // As intended: QUIT before the login; a relayed session that the mailstore closed after the client's QUIT.
