@@ -8,23 +8,34 @@ const DEFAULT_TICK_MS = 100;
 /** With the default tick one turn of the wheel is 51 s; longer deadlines stay in their slot for further turns. */
 const SLOTS = 512;
 
-/** Something that happens once at a time, unless it is cleared or moved first. Kept by its owner and used again. */
-export class Deadline {
+/** What hangs on the wheel: where there is one for each idle session, the owner itself, which saves an object or two. */
+export abstract class Timed {
   /** Links of the wheel's own list; null while not armed. */
-  next: Deadline | null = null;
-  previous: Deadline | null = null;
+  next: Timed | null = null;
+  previous: Timed | null = null;
   /** The tick at which it is due. */
   tick = 0;
-  readonly due: () => void;
 
-  constructor(due: () => void) {
-    this.due = due;
+  abstract due(): void;
+}
+
+/** Something that happens once at a time, unless it is cleared or moved first. Kept by its owner and used again. */
+export class Deadline extends Timed {
+  readonly #happens: () => void;
+
+  constructor(happens: () => void) {
+    super();
+    this.#happens = happens;
+  }
+
+  override due(): void {
+    this.#happens();
   }
 }
 
 export class DeadlineWheel {
   readonly #tickMs: number;
-  readonly #slots: Deadline[];
+  readonly #slots: Timed[];
   readonly #due = emptyList();
   readonly #timer: NodeJS.Timeout;
   readonly #clock: () => number;
@@ -48,13 +59,13 @@ export class DeadlineWheel {
   }
 
   /** Arms the deadline, or moves it where it is armed already. */
-  set(deadline: Deadline, afterMs: number): void {
+  set(deadline: Timed, afterMs: number): void {
     // Rounded up, so that no deadline comes early; and never into the slot being turned.
     deadline.tick = Math.max(Math.ceil((this.#clock() + afterMs) / this.#tickMs), this.#tick + 1);
     append(this.#slots[deadline.tick % SLOTS]!, deadline);
   }
 
-  clear(deadline: Deadline): void {
+  clear(deadline: Timed): void {
     unlink(deadline);
   }
 
@@ -75,7 +86,7 @@ export class DeadlineWheel {
   }
 
   /** Gathers what is due first: a deadline that runs may clear or move any other. */
-  #run(head: Deadline, target: number): void {
+  #run(head: Timed, target: number): void {
     for (let entry = head.next!; entry !== head; ) {
       const following = entry.next!;
       if (entry.tick <= target) append(this.#due, entry);
@@ -88,7 +99,7 @@ export class DeadlineWheel {
   }
 }
 
-function append(head: Deadline, entry: Deadline): void {
+function append(head: Timed, entry: Timed): void {
   unlink(entry);
   entry.previous = head.previous;
   entry.next = head;
@@ -96,14 +107,14 @@ function append(head: Deadline, entry: Deadline): void {
   head.previous = entry;
 }
 
-function emptyList(): Deadline {
+function emptyList(): Timed {
   const head = new Deadline(() => {});
   head.next = head;
   head.previous = head;
   return head;
 }
 
-function unlink(deadline: Deadline): void {
+function unlink(deadline: Timed): void {
   if (deadline.next === null) return;
   deadline.previous!.next = deadline.next;
   deadline.next.previous = deadline.previous;

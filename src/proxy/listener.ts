@@ -15,6 +15,7 @@ import { closeSilently } from './close-silently.ts';
 import { Deadline } from './deadlines.ts';
 import { type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
 import type { LoginServices } from './login.ts';
+import type { Ongoing, Sessions } from './relayed-session.ts';
 import { Seldom } from './seldom.ts';
 import { Session } from './session.ts';
 
@@ -65,9 +66,9 @@ export type Endpoint = Omit<ListenOptions, 'accept'>;
 const REFUSAL_MS = 2000;
 
 /** The sessions of all listeners: counted, drained and ended together. */
-export class SessionSet {
+export class SessionSet implements Sessions {
   readonly #services: ProxyServices;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<Ongoing>();
   /** Connections that have not said yet whose they are. */
   readonly #strangers = new Set<Introduction>();
   readonly #refusals = new Seldom();
@@ -113,6 +114,16 @@ export class SessionSet {
     for (const session of this.#sessions) session.abort();
   }
 
+  followed(session: Ongoing, by: Ongoing): void {
+    this.#sessions.add(by);
+    this.#sessions.delete(session);
+  }
+
+  gone(session: Ongoing): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#empty?.();
+  }
+
   #accept(connection: Connection, policy: ListenerPolicy): void {
     const { proxyProtocol } = policy;
     if (proxyProtocol !== null && !this.#isBelieved(connection, policy, proxyProtocol))
@@ -135,9 +146,7 @@ export class SessionSet {
   }
 
   #begin(connection: Connection, policy: ListenerPolicy, introduced: Introduced | null): void {
-    this.#sessions.add(
-      new Session(connection, policy, this.#services, introduced, (session) => this.#gone(session)),
-    );
+    this.#sessions.add(new Session(connection, policy, this.#services, introduced, this));
   }
 
   #askWhose(connection: Connection, policy: ListenerPolicy, timeoutMs: number): void {
@@ -180,11 +189,6 @@ export class SessionSet {
     connection.write(reason === 'draining' ? SHUTTING_DOWN : TOO_MANY_CONNECTIONS);
     connection.end();
     this.#services.wheel.set(new Deadline(() => connection.destroy()), REFUSAL_MS);
-  }
-
-  #gone(session: Session): void {
-    this.#sessions.delete(session);
-    if (this.#sessions.size === 0) this.#empty?.();
   }
 }
 

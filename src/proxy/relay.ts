@@ -1,5 +1,5 @@
 import type { Connection, ConnectionHandler, TransportError } from '../transport/transport.ts';
-import { Deadline, type DeadlineWheel } from './deadlines.ts';
+import { type DeadlineWheel, Timed } from './deadlines.ts';
 
 /**
  * Two pumps between two connections. It knows left and right and no protocol: octets go across as they come,
@@ -23,12 +23,12 @@ export type RelayEvents = {
  */
 const HALF_CLOSED_IDLE_MS = 300_000;
 
-export class Relay {
+/** On the wheel for its own silence. */
+export class Relay extends Timed {
   readonly #left: Connection;
   readonly #right: Connection;
   readonly #wheel: DeadlineWheel;
   readonly #events: RelayEvents;
-  readonly #deadline = new Deadline(() => this.#checkIdle());
   #idleMs: number;
   #lastActivity: number;
   /** What both queues held when last looked at: a slow reader that empties one is not idle. */
@@ -49,6 +49,7 @@ export class Relay {
     idleMs: number,
     events: RelayEvents,
   ) {
+    super();
     this.#left = left;
     this.#right = right;
     this.#wheel = wheel;
@@ -59,7 +60,7 @@ export class Relay {
       side.context = this;
       side.handler = RELAY_HANDLER;
     }
-    wheel.set(this.#deadline, idleMs);
+    wheel.set(this, idleMs);
   }
 
   /**
@@ -128,15 +129,16 @@ export class Relay {
 
   #waitLess(): void {
     this.#idleMs = Math.min(this.#idleMs, HALF_CLOSED_IDLE_MS);
-    this.#wheel.set(this.#deadline, this.#idleMs);
+    this.#wheel.set(this, this.#idleMs);
   }
 
-  #checkIdle(): void {
+  /** Ends where nothing has moved for so long, and looks again later where something has. */
+  override due(): void {
     const queued = this.#left.queued + this.#right.queued;
     if (queued !== this.#lastQueued) this.#lastActivity = this.#wheel.now;
     this.#lastQueued = queued;
     const remaining = this.#lastActivity + this.#idleMs - this.#wheel.now;
-    if (remaining > 0) this.#wheel.set(this.#deadline, remaining);
+    if (remaining > 0) this.#wheel.set(this, remaining);
     else this.#end('idle');
   }
 
@@ -147,7 +149,7 @@ export class Relay {
   }
 
   #finish(): void {
-    this.#wheel.clear(this.#deadline);
+    this.#wheel.clear(this);
     this.#events.finished(this.#outcome ?? (this.#ended === this.#right ? 'right-ended' : 'left-ended'));
   }
 

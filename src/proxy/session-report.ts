@@ -23,13 +23,14 @@ export class SessionReport {
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #startedAt = performance.now();
-  readonly #id: string;
+  readonly #serial = nextSerial();
   #tls: TlsSession | null = null;
   #phase: Phase = 'authorization';
   #facts: LoginFacts | null = null;
   #result: LoginResult | 'none' = 'none';
   #reason: LoginReason = 'none';
-  #counted = { toClient: 0, toUpstream: 0 };
+  #toClient = 0;
+  #toUpstream = 0;
 
   constructor(
     connection: Connection,
@@ -43,9 +44,13 @@ export class SessionReport {
     this.#listener = listener;
     this.#metrics = services.metrics;
     this.#log = services.log;
-    this.#id = nextId();
     this.#metrics.connectionOpened(listener);
     this.#metrics.phase(null, 'authorization');
+  }
+
+  /** Its name in the log, made when it is asked for: an idle session keeps a number. */
+  get #id(): string {
+    return `${ID_PREFIX}-${this.#serial.toString(36)}`;
   }
 
   /** Whose the session is, as a mailstore may be told. */
@@ -111,8 +116,8 @@ export class SessionReport {
 
   /** Counts octets since the last call: as a relay goes on, and at the end. */
   transferred(toClient: number, toUpstream: number): void {
-    this.#counted.toClient += toClient;
-    this.#counted.toUpstream += toUpstream;
+    this.#toClient += toClient;
+    this.#toUpstream += toUpstream;
     if (toClient > 0) this.#metrics.octets('to-client', toClient);
     if (toUpstream > 0) this.#metrics.octets('to-upstream', toUpstream);
   }
@@ -120,7 +125,7 @@ export class SessionReport {
   /** The one line of the session; none for a health check. To be called once, last. */
   close(attempts: number, command: CommandName | null): void {
     const { octetsOut, octetsIn } = this.#connection;
-    this.transferred(octetsOut - this.#counted.toClient, octetsIn - this.#counted.toUpstream);
+    this.transferred(octetsOut - this.#toClient, octetsIn - this.#toUpstream);
     this.enter('closed');
     if (this.#result === 'accepted') {
       const { upstream, name } = this.#facts!.server!;
@@ -201,9 +206,9 @@ function loggedCertificate({ peer, distrusted }: TlsSession): LoggedCertificate 
 const ID_PREFIX = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4)
   .toString(36)
   .padStart(4, '0')}`;
-let lastId = 0;
+let lastSerial = 0;
 
-function nextId(): string {
-  lastId += 1;
-  return `${ID_PREFIX}-${lastId.toString(36)}`;
+function nextSerial(): number {
+  lastSerial += 1;
+  return lastSerial;
 }

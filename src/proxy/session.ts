@@ -6,11 +6,10 @@ import type { Connection, TransportError } from '../transport/transport.ts';
 import { certificateRefusal } from './client-certificate.ts';
 import { Deadline } from './deadlines.ts';
 import type { Introduced } from './introduction.ts';
-import { keepAliveLater } from './late-keepalive.ts';
 import type { ListenerPolicy, ProxyServices } from './listener.ts';
 import { Patience } from './patience.ts';
-import { endOfClose, endOfRelay } from './reasons.ts';
-import { Relay } from './relay.ts';
+import { endOfClose } from './reasons.ts';
+import { type Ongoing, RelayedSession, type Sessions } from './relayed-session.ts';
 import { SESSION_HANDLER } from './session-handler.ts';
 import { SessionLogin } from './session-login.ts';
 import { SessionReport } from './session-report.ts';
@@ -19,21 +18,22 @@ import { SessionReport } from './session-report.ts';
 const CLOSING_MS = 5000;
 
 /**
- * A client's connection from the accept to its end. Runs the effects of the protocol machine on the connection,
- * keeps the deadlines before the login, and hands both connections to a relay after it.
+ * A client's connection from the accept to its login, or to its end without one. Runs the effects of the protocol
+ * machine on the connection, keeps the deadlines before the login, and is followed by a RelayedSession after it: most
+ * sessions that are open at any time are idle behind their login, and need nothing of what is kept here.
  */
-export class Session {
+export class Session implements Ongoing {
   readonly #connection: Connection;
   readonly #listener: ListenerPolicy;
   readonly #services: ProxyServices;
-  readonly #gone: (session: Session) => void;
+  readonly #sessions: Sessions;
   readonly #machine: Authorization;
   readonly #report: SessionReport;
   readonly #deadline = new Deadline(() => this.guard(() => this.#expired()));
   readonly #patience: Patience;
   readonly #login: SessionLogin;
-  #relay: Relay | null = null;
-  #keepAlive: Deadline | null = null;
+  /** The relay has the connection: nothing here is used any more. */
+  #handedOver = false;
   /** The client does not read its replies: nothing more is answered until it does. */
   #blocked = false;
   /** The client has closed its sending side. */
@@ -44,19 +44,19 @@ export class Session {
 
   /**
    * @param introduced by a PROXY header, where the listener has it: the connection tells the client's addresses
-   * @param gone called once, when the session is over and logged
+   * @param sessions told once, when the session is over and logged, or when another follows it
    */
   constructor(
     connection: Connection,
     listener: ListenerPolicy,
     services: ProxyServices,
     introduced: Introduced | null,
-    gone: (session: Session) => void,
+    sessions: Sessions,
   ) {
     this.#connection = connection;
     this.#listener = listener;
     this.#services = services;
-    this.#gone = gone;
+    this.#sessions = sessions;
     this.#patience = new Patience(services.limits, services.wheel.now);
     this.#report = new SessionReport(connection, listener.name, services, introduced);
     const tls = listener.tls === 'implicit';
@@ -84,10 +84,7 @@ export class Session {
 
   /** The grace time is over. */
   abort(): void {
-    if (this.#relay !== null) {
-      this.#report.end ??= 'shutdown';
-      this.#relay.destroy();
-    } else if (this.#closing) this.#connection.destroy();
+    if (this.#closing) this.#connection.destroy();
     else this.#shutDown();
   }
 
@@ -167,7 +164,7 @@ export class Session {
 
   /** The hand-over waits for no reader: until the relay has it, nobody would hear what the mailstore sends. */
   get #runs(): boolean {
-    return !this.#closing && this.#relay === null && (!this.#blocked || this.#login.upstream !== null);
+    return !this.#closing && !this.#handedOver && (!this.#blocked || this.#login.upstream !== null);
   }
 
   #perform(effect: Effect): void {
@@ -216,25 +213,15 @@ export class Session {
   #startRelay(unread: Uint8Array): void {
     const { connection, rest } = this.#login.handOver();
     this.#services.wheel.clear(this.#deadline);
-    this.#keepAlive = keepAliveLater(this.#services, connection);
-    this.#report.enter('transaction');
-    this.#report.transferred(this.#connection.octetsOut, this.#connection.octetsIn);
-    this.#relay = new Relay(
-      this.#connection,
-      connection,
-      this.#services.wheel,
-      this.#services.limits.sessionIdleMs,
-      {
-        transferred: (toClient, toUpstream) => this.#report.transferred(toClient, toUpstream),
-        finished: (how) => {
-          this.#report.end ??= endOfRelay(how);
-          this.#over();
-        },
-      },
-    );
+    this.#handedOver = true;
+    const { attempts, lastCommand } = this.#machine;
+    const ends = { client: this.#connection, upstream: connection };
+    const counted = { attempts, lastCommand };
+    const follower = new RelayedSession(ends, this.#services, this.#report, counted, this.#sessions);
+    this.#sessions.followed(this, follower);
     // It may not have read all of the replies yet: from here on the relay's own back-pressure applies.
     this.#connection.resume();
-    this.#relay.start(unread, rest, this.#ended);
+    follower.start(unread, rest, this.#ended);
   }
 
   /** For the next limit before the login. */
@@ -278,8 +265,7 @@ export class Session {
 
   #over(): void {
     this.#services.wheel.clear(this.#deadline);
-    if (this.#keepAlive !== null) this.#services.wheel.clear(this.#keepAlive);
     this.#report.close(this.#machine.attempts, this.#machine.lastCommand);
-    this.#gone(this);
+    this.#sessions.gone(this);
   }
 }
