@@ -5,13 +5,13 @@ import { BunConnection } from './bun-connection.ts';
 import { acceptedEvents, connectEvents } from './bun-events.ts';
 import type { NativeSocket } from './bun-socket.ts';
 import { bunClientTls, bunServerTls } from './bun-tls.ts';
-import { localEnd, plainAddress } from './connection-state.ts';
+import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
+import { LocalEnd } from './local-end.ts';
 import { spreadByClient } from './spread.ts';
 import type {
   Connection,
   ConnectOptions,
-  Endpoint,
   KeepAlive,
   Listener,
   ListenOptions,
@@ -20,12 +20,7 @@ import type {
 import { unowned } from './unowned.ts';
 
 /** A listener's `data` is what its sockets start with; the connection takes its place. */
-type Listening = {
-  accept(connection: Connection): void;
-  /** What each connection is accepted at; null until the first has told, and where connections differ. */
-  local: Endpoint | null;
-  readonly bound: boolean;
-};
+type Listening = { accept(connection: Connection): void; readonly local: LocalEnd };
 
 const listenEvents = {
   ...acceptedEvents,
@@ -33,21 +28,10 @@ const listenEvents = {
     const listening = socket.data as Listening;
     const connection = new BunConnection(unowned, null);
     socket.data = connection;
-    connection.onAccept(socket as NativeSocket, localEndOf(listening, socket));
+    connection.onAccept(socket as NativeSocket, listening.local.of(socket));
     listening.accept(connection);
   },
 } as unknown as Bun.SocketHandler<Listening>;
-
-/** One answer serves all connections of a listener that is bound to an address: each question is a system call. */
-function localEndOf(listening: Listening, socket: Bun.Socket<unknown>): Endpoint {
-  if (listening.local !== null) return listening.local;
-  const local = localEnd(socket);
-  if (listening.bound && local.address !== '') listening.local = local;
-  return local;
-}
-
-/** 0.0.0.0, '::' and other ways to write them: such a listener is reached at any address of the host. */
-const ANY_ADDRESS = /^(::ffff:)?[0:.]+$/i;
 
 /** Bun sets SO_REUSEADDR and, but for `reusePort`, nothing that shares; TCP_NODELAY it sets on each socket itself. */
 async function listen(options: ListenOptions): Promise<Listener> {
@@ -57,7 +41,7 @@ async function listen(options: ListenOptions): Promise<Listener> {
     reusePort: options.reusePort === true,
     allowHalfOpen: true,
     socket: listenEvents,
-    data: { accept: options.accept, local: null, bound: !ANY_ADDRESS.test(options.address) },
+    data: { accept: options.accept, local: new LocalEnd(options.address) },
   };
   const native = Bun.listen<Listening>(settings) as Bun.TCPSocketListener<Listening> & {
     readonly fd: number;

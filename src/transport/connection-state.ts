@@ -26,7 +26,7 @@ export function plainAddress(address: string | undefined): string {
 }
 
 /** What sockets of both runtimes tell of themselves, as long as they are open. */
-type Addressed = {
+export type Addressed = {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;

@@ -1,9 +1,11 @@
 /** The transport on node:net and node:tls. */
-import { type AddressInfo, createServer, connect as netConnect, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tryAcknowledge } from './acknowledge.ts';
-import { plainAddress } from './connection-state.ts';
+import { NOWHERE, plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
+import { LocalEnd } from './local-end.ts';
 import { NodeConnection } from './node-connection.ts';
+import { connectSocket, listening, onAccept, type Reader, setNoDelay } from './node-handles.ts';
 import { nodeClientTls, nodeServerTls } from './node-tls.ts';
 import { spreadByClient } from './spread.ts';
 import type {
@@ -36,20 +38,20 @@ function bind(server: Server, options: ListenOptions): Promise<void> {
   });
 }
 
-/** The descriptor of a listening server, which node:net keeps to itself. */
-function descriptorOf(server: Server): number {
-  return (server as unknown as { _handle: { fd: number } })._handle.fd;
-}
-
 async function listen(options: ListenOptions): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    options.accept(new NodeConnection(socket, true, unowned, null));
-  });
+  const server = createServer({ allowHalfOpen: true, noDelay: true });
   await bind(server, options);
-  // Out of descriptors, for one: the connection stays in the queue and is tried again.
   server.on('error', () => {});
-  if (options.keepAlive !== undefined) setKeepAlive(descriptorOf(server), options.keepAlive);
-  if (options.spreadOver !== undefined) spreadByClient(descriptorOf(server), options.spreadOver);
+  const { fd } = listening(server);
+  setNoDelay(fd);
+  if (options.keepAlive !== undefined) setKeepAlive(fd, options.keepAlive);
+  if (options.spreadOver !== undefined) spreadByClient(fd, options.spreadOver);
+  const local = new LocalEnd(options.address);
+  onAccept(server, (open) => {
+    const connection = new NodeConnection(open, NOWHERE, unowned, null);
+    connection.onAccept(local);
+    options.accept(connection);
+  });
   const bound = server.address() as AddressInfo;
   return {
     address: plainAddress(bound.address),
@@ -63,13 +65,10 @@ async function listen(options: ListenOptions): Promise<Listener> {
 }
 
 function connect(options: ConnectOptions): Connection {
-  const socket = netConnect({
-    host: options.address,
-    port: options.port,
-    allowHalfOpen: true,
-    noDelay: true,
-  });
-  return new NodeConnection(socket, false, options.handler, options.context);
+  const { address, port } = options;
+  const remote = { address: plainAddress(address), port };
+  const open = (read: Reader) => connectSocket(address, port, read);
+  return new NodeConnection(open, remote, options.handler, options.context);
 }
 
 function acknowledge(connection: Connection): void {

@@ -7,6 +7,7 @@ import { clientCertificateCases } from './client-certificate-cases.ts';
 import { closingCases } from './closing.ts';
 import { handshakeCases } from './handshakes.ts';
 import { introductionCases } from './introductions.ts';
+import { passingOnCases } from './passing-on.ts';
 import type { Tls } from './probe.ts';
 import { resumptionCases } from './resumption.ts';
 import { socketCases } from './sockets.ts';
@@ -35,6 +36,8 @@ export function conformance(transport: Transport): void {
 
   streamCases(transport, () => null, 'plain', STREAMS);
   streamCases(transport, () => tls, 'TLS', STREAMS);
+  passingOnCases(transport, () => null, 'plain');
+  passingOnCases(transport, () => tls, 'TLS');
   closingCases(transport, () => tls);
   handshakeCases(transport, () => tls);
   introductionCases(transport, () => tls);

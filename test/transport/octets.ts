@@ -22,9 +22,9 @@ const block = noise(BLOCK);
 /** Cuts of many lengths, so that records, buffers and windows are met off their borders. */
 const CUTS = [1, 13, 1460, 16_383, 16_384, 16_385, 65_536, 100_003, 200_000];
 
-/** The sequence of writes that make up `total` octets. Each is a view into one shared block. */
-function* pieces(total: number): Generator<Uint8Array> {
-  for (let left = total, turn = 0; left > 0; turn++) {
+/** The sequence of writes that make up `total` octets, another for each `first`. Each is a view into one shared block. */
+function* pieces(total: number, first: number): Generator<Uint8Array> {
+  for (let left = total, turn = first; left > 0; turn++) {
     const length = Math.min(left, CUTS[turn % CUTS.length]!);
     const from = (turn * 4099) % (BLOCK - length);
     yield block.subarray(from, from + length);
@@ -32,9 +32,9 @@ function* pieces(total: number): Generator<Uint8Array> {
   }
 }
 
-export function digestOf(total: number): string {
+export function digestOf(total: number, first = 0): string {
   const hash = createHash('sha256');
-  for (const piece of pieces(total)) hash.update(piece);
+  for (const piece of pieces(total, first)) hash.update(piece);
   return hash.digest('hex');
 }
 
@@ -48,9 +48,9 @@ export class Pump {
   highest = 0;
   written = 0;
 
-  constructor(probe: Probe, total: number, done: () => void = () => {}) {
+  constructor(probe: Probe, total: number, done: () => void = () => {}, first = 0) {
     this.#probe = probe;
-    this.#pieces = pieces(total);
+    this.#pieces = pieces(total, first);
     this.#done = done;
     probe.reactions.drained = () => this.run();
   }
