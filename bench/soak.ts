@@ -40,9 +40,9 @@ process.exit();
 async function soak(ours: typeof oursOnBun): Promise<boolean> {
   const site = await makeSite(folder.path, { loadCore: 0, proxyCore: 1 });
   return withSink(site, async () => {
-    const plain = await startPeer(site, ours, false);
+    const plain = await startPeer(site, { id: ours.id, way: ours });
     try {
-      const secure = await startPeer(site, ours, true);
+      const secure = await startPeer(site, { id: ours.id, way: ours }, { tls: true });
       try {
         const traffic = startTraffic(plain.port, secure.port, site.password);
         const samples = await sampled([...plain.account, ...secure.account], () => traffic.counts);

@@ -1,4 +1,8 @@
-/** The load generator's connections: Bun's sockets in plain text, node:tls where a session is to be resumed. */
+/**
+ * The load generator's connections: Bun's sockets in plain text, node:tls where a session is to be resumed, node:net
+ * where the address matters.
+ */
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import type { Tls } from './workloads.ts';
 
@@ -34,6 +38,27 @@ function dialPlain(port: number, ear: Ear): void {
   Bun.connect<Ear>({ hostname: HOST, port, socket: handlers, data: ear }).catch(() => {
     // connectError has said it.
   });
+}
+
+/** In plain text, by node:net: Bun's own sockets take no address of one's own. */
+export function diallerFrom(localAddress: string, port: number): Dial {
+  return (ear) => {
+    const socket = connectPlain({ host: HOST, port, localAddress, noDelay: true });
+    let why = 'closed';
+    socket.once('connect', () =>
+      ear.open({
+        write: (octets) => void socket.write(octets),
+        end: () => socket.end(),
+        terminate: () => socket.destroy(),
+        resumed: () => false,
+      }),
+    );
+    socket.on('data', (octets: Buffer) => ear.data(octets));
+    socket.on('error', (error) => {
+      why = error.message;
+    });
+    socket.on('close', () => ear.close(why));
+  };
 }
 
 function dialTls(port: number, resume: boolean): Dial {

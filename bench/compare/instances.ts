@@ -1,68 +1,94 @@
 /** Starts the sink, the proxies and the services beside them, each on its core, and ends them again. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { freePort, pause, waitForPort } from '../../test/support/ports.ts';
 import { type RunningProcess, start } from '../../test/support/process.ts';
 import { type Account, makeCgroup, processesOf, removeCgroup } from './accounting.ts';
-import type { Command, Peer, Place, RunningPeer } from './peers/peer.ts';
+import { everyUser } from './mailboxes.ts';
+import type { Command, Place, RunningPeer, Way } from './peers/peer.ts';
 import { searchPath } from './peers/peers.ts';
+import { type Setup, USUAL } from './setup.ts';
 
 /** What all instances of one run have in common. */
-export type Site = Omit<Place, 'run' | 'port' | 'auxPort' | 'tls'> & {
+export type Site = Omit<Place, 'run' | 'port' | 'auxPort' | 'usersFile' | keyof Setup> & {
   folder: string;
   loadCore: number;
   proxyCore: number;
   cgroups: boolean;
 };
 
-const START_WITHIN = 15_000;
+/** With a million users in its tables, too. */
+const START_WITHIN = 120_000;
 const LEAVE_WITHIN = 5_000;
-/** Runs in a shell: $1 is the number of descriptors, $2 a cgroup or nothing, the rest the program. */
-const PRELUDE = 'ulimit -n "$1"; [ -z "$2" ] || echo $$ > "$2/cgroup.procs"; shift 2; exec "$@"';
-/** As many as the system lets it have. */
-const ALL_DESCRIPTORS = 'hard';
+/**
+ * Runs in a shell: $1 is the number of descriptors or, where it is empty, as many as the system lets it have; $2 a cgroup
+ * or nothing, the rest the program.
+ */
+const PRELUDE =
+  'ulimit -n "$([ -n "$1" ] && echo "$1" || ulimit -H -n)" && { [ -z "$2" ] || echo $$ > "$2/cgroup.procs"; } && shift 2 && exec "$@"';
 
 let instances = 0;
 
-/** A program on a core; the descriptors are the most that the system lets it have, unless said otherwise. */
+/** A program on a core, or on several as taskset takes them, with all the descriptors it can have or as many as said. */
 export async function startOn(
-  core: number,
+  cores: number | string,
   { command, env = {} }: Command,
   options: { cgroup?: string | null; descriptors?: number } = {},
 ): Promise<RunningProcess> {
-  const descriptors = String(options.descriptors ?? ALL_DESCRIPTORS);
+  const descriptors = String(options.descriptors ?? '');
   return start(
     [
       ...(['sh', '-c', PRELUDE, 'bench', descriptors, options.cgroup ?? ''] as const),
-      ...['taskset', '-c', String(core), ...command],
+      ...['taskset', '-c', String(cores), ...command],
     ],
     { env: { PATH: searchPath(), ...env } },
   );
 }
 
-export async function startPeer(site: Site, peer: Peer, tls: boolean): Promise<RunningPeer> {
-  const run = join(site.folder, `${++instances}-${peer.id}`);
+/** The proxy's own core, or all that there are. */
+export function coresOf({ proxyCore }: Site, { allCores }: Setup): string {
+  return allCores ? `0-${availableParallelism() - 1}` : String(proxyCore);
+}
+
+/** Made once for each number of them. */
+function usersFile({ folder }: Site, count: number): string {
+  const path = join(folder, `users-${count}`);
+  if (!existsSync(path)) writeFileSync(path, `${everyUser(count).join('\n')}\n`);
+  return path;
+}
+
+/** @param descriptors that it may open, where it is less than what the system allows */
+export async function startPeer(
+  site: Site,
+  { way, id, descriptors }: { way: Way; id: string; descriptors?: number },
+  setup: Partial<Setup> = {},
+): Promise<RunningPeer> {
+  const run = join(site.folder, `${++instances}-${id}`);
   mkdirSync(run, { mode: 0o755 });
-  const place: Place = { ...site, run, tls, port: await freePort(), auxPort: await freePort() };
+  const whole: Setup = { ...USUAL, ...setup };
+  const ports = { port: await freePort(), auxPort: await freePort() };
+  const place: Place = { ...site, ...whole, run, ...ports, usersFile: usersFile(site, whole.users) };
   const parts: Part[] = [];
   const stop = async () => {
     for (const part of parts.reverse()) await stopPart(part);
   };
   try {
-    const aux = peer.aux?.(place);
+    const aux = way.aux?.(place);
     if (aux !== undefined) {
       parts.push(await startPart(site, aux, site.loadCore, `${instances}-aux`));
       await upOrOutput(parts[0]!, place.auxPort);
     }
+    const command = await way.start(place);
     const began = performance.now();
-    const limited = peer.descriptors === undefined ? {} : { descriptors: peer.descriptors };
-    parts.push(await startPart(site, peer.start(place), site.proxyCore, `${instances}-${peer.id}`, limited));
+    const limited = descriptors === undefined ? {} : { descriptors };
+    parts.push(await startPart(site, command, coresOf(site, whole), `${instances}-${id}`, limited));
     await upOrOutput(parts.at(-1)!, place.port);
     const startMs = performance.now() - began;
     return { port: place.port, account: parts.map((part) => part.account), startMs, stop };
   } catch (error) {
     await stop();
-    throw new Error(`${peer.id}: ${(error as Error).message}`);
+    throw new Error(`${id}: ${(error as Error).message}`);
   }
 }
 
@@ -71,12 +97,12 @@ type Part = { process: RunningProcess; account: Account };
 async function startPart(
   site: Site,
   command: Command,
-  core: number,
+  cores: number | string,
   name: string,
   options: { descriptors?: number } = {},
 ): Promise<Part> {
   const cgroup = site.cgroups ? makeCgroup(`teapop-proxy-bench-${process.pid}-${name}`) : null;
-  const running = await startOn(core, command, { cgroup, ...options });
+  const running = await startOn(cores, command, { cgroup, ...options });
   return { process: running, account: { cgroup, root: running.pid } };
 }
 

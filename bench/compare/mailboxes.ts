@@ -22,15 +22,18 @@ const LINE_OCTETS = 76;
 const DOTTED_EVERY = 7;
 
 export const USERS_OF_EACH = 100;
-const DOMAINS = 10;
+const DOMAINS = 100;
 
 export function userName(mailbox: MailboxName, index: number): string {
   return `${mailbox}${index}@dom${index % DOMAINS}.example`;
 }
 
-export function everyUser(): string[] {
+/** So many with a small mailbox, and as many as log in in turn with each of the others. */
+export function everyUser(small: number): string[] {
   const names = Object.keys(SIZES) as MailboxName[];
-  return names.flatMap((name) => Array.from({ length: USERS_OF_EACH }, (_, index) => userName(name, index)));
+  return names.flatMap((name) =>
+    Array.from({ length: name === 'small' ? small : USERS_OF_EACH }, (_, index) => userName(name, index)),
+  );
 }
 
 export function mailboxOf(user: string): MailboxName {

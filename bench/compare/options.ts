@@ -21,8 +21,8 @@ const MOST_SECONDS = 600;
 export function usage({ peers, workloads }: Choice): string {
   return `npm run bench -- [options]
   --reps N             repetitions; the medians are printed (3)
-  --duration S         seconds of each timed run (3)
-  --warmup S           seconds before it (half of the duration)
+  --duration S         seconds of each timed run (2); so many times that of first logins and of a flood
+  --warmup S           seconds before it; half a second at most for what is compiled beforehand (3)
   --peers A,B,…        ${peers.join(',')}
   --workloads A,B,…    ${workloads.join(',')}
   --load-core N        CPU of the load generator, the mailstore and an auth service (0)
@@ -38,8 +38,8 @@ export function parseOptions(args: readonly string[], known: Choice): Options | 
       args: [...args],
       options: {
         reps: { type: 'string', default: '3' },
-        duration: { type: 'string', default: '3' },
-        warmup: { type: 'string' },
+        duration: { type: 'string', default: '2' },
+        warmup: { type: 'string', default: '3' },
         peers: { type: 'string', default: known.peers.join(',') },
         workloads: { type: 'string', default: known.workloads.join(',') },
         'load-core': { type: 'string', default: '0' },
@@ -48,11 +48,10 @@ export function parseOptions(args: readonly string[], known: Choice): Options | 
       },
     });
     const duration = number('--duration', values.duration, { least: 0.1, most: MOST_SECONDS });
-    const warmup = values.warmup ?? String(duration / 2);
     return {
       reps: number('--reps', values.reps, { least: 1, most: MOST_REPS, whole: true }),
       duration,
-      warmup: number('--warmup', warmup, { least: 0, most: MOST_SECONDS }),
+      warmup: number('--warmup', values.warmup, { least: 0, most: MOST_SECONDS }),
       peers: chosen('--peers', values.peers, known.peers),
       workloads: chosen('--workloads', values.workloads, known.workloads),
       write: values.write,

@@ -1,10 +1,10 @@
 /** docs/performance.md: all of it is written here but for the section between the markers. */
 import type { Peer } from './peers/peer.ts';
-import { leftOut } from './peers/peers.ts';
+import { leftOut, wayOf } from './peers/peers.ts';
 import { type Cell, type Figures, mediansOf, startTimes } from './run.ts';
 import { median } from './statistics.ts';
-import { type Judged, judge, type Target } from './targets.ts';
-import type { Workload } from './workloads.ts';
+import { isMet, type Judged, judge, type Target } from './targets.ts';
+import type { Column, Workload } from './workloads.ts';
 
 export type Report = {
   cells: readonly Cell[];
@@ -34,7 +34,8 @@ export function page(report: Report, before: string | null): string {
     byHand(before),
     '## All figures',
     ...report.workloads.map((workload) => workloadSection(report, workload, figures)),
-    `### Start\n\nUntil the port accepts connections; the median of all starts of the run.\n\n${startTable(report)}`,
+    ...observing(report.workloads, figures),
+    `### Start\n\nUntil the port accepts connections; the median of all starts with a few hundred users.\n\n${startTable(report)}`,
     `## How it is measured\n\n${method(report)}`,
   ].join('\n\n')}\n`;
 }
@@ -58,23 +59,41 @@ function introduction({ facts, command, date, absent }: Report): string {
   ].join('\n\n');
 }
 
-function targetTable({ peers }: Report, judged: readonly Judged[]): string {
-  const titles = new Map(peers.map(({ id, title }) => [id, plain(title)]));
+function targetTable(report: Report, judged: readonly Judged[]): string {
   const rows = judged.map((one) => [
     `${one.workload}: ${one.what}${one.ours === 'node' ? ', on Node' : ''}`,
-    titles.get(one.peer) ?? one.peer,
-    `${one.most} ×`,
-    `${one.ratio.toFixed(2)} ×`,
+    against(one, report),
+    `${one.bound} ${one.limit}${unitOf(one)}`,
+    `${rounded(one)}${unitOf(one)}`,
     verdict(one),
   ]);
   if (rows.length === 0) return 'None of the targets was measured in this run.';
-  const met = judged.filter(({ ratio, most }) => ratio <= most).length;
-  return `On Bun where nothing else is said; ${met} of ${judged.length} met.\n\n${table(['workload', 'against', 'at most', 'measured', ''], rows)}`;
+  const met = judged.filter(isMet).length;
+  return `On Bun where nothing else is said; ${met} of ${judged.length} met.\n\n${table(['workload', 'against', 'target', 'measured', ''], rows)}`;
 }
 
-export function verdict({ ratio, most }: { ratio: number; most: number }): string {
-  const percent = Math.abs(100 * (ratio / most - 1)).toFixed(0);
-  return ratio <= most ? `met, ${percent} % below` : `**missed by ${percent} %**`;
+function against({ against, workload }: Judged, { peers, workloads }: Report): string {
+  if ('itself' in against) return against.itself;
+  const peer = peers.find(({ id }) => id === against.peer);
+  const measured = workloads.find(({ id }) => id === workload);
+  return peer === undefined || measured === undefined ? against.peer : plain(wayOf(peer, measured).title);
+}
+
+function unitOf({ against }: Judged): string {
+  return 'itself' in against ? against.unit : ' ×';
+}
+
+/** Two digits of what is small. */
+function rounded({ measured, limit }: Judged): string {
+  return measured.toFixed(limit > 0 && limit < 0.1 ? 4 : limit < 10 && limit > 0 ? 2 : 0);
+}
+
+export function verdict(judged: Pick<Judged, 'measured' | 'bound' | 'limit'>): string {
+  const { measured, bound, limit } = judged;
+  if (limit === 0) return isMet(judged) ? 'met' : '**missed**';
+  const percent = Math.abs(100 * (measured / limit - 1)).toFixed(0);
+  if (!isMet(judged)) return `**missed by ${percent} %**`;
+  return `met, ${percent} % ${bound === 'at most' ? 'below' : 'above'}`;
 }
 
 function workloadSection(report: Report, workload: Workload, figures: Figures): string {
@@ -83,21 +102,40 @@ function workloadSection(report: Report, workload: Workload, figures: Figures): 
     return found === undefined ? [] : [row(peer, workload, found)];
   });
   const absent = report.peers.flatMap((peer) => {
-    const why = peer.only === undefined ? leftOut(peer, workload.id) : null;
+    const why = peer.only === undefined && workload.only === undefined ? leftOut(peer, workload) : null;
     return why === null ? [] : [`Without ${plain(peer.title)}: ${why}.`];
   });
   const heads = ['', ...workload.columns.map(({ title }) => title), 'errors'];
   return [`### ${workload.id}`, `${workload.title}.`, table(heads, rows), ...absent].join('\n\n');
 }
 
-function row(peer: Peer, { columns }: Workload, found: Record<string, number>): string[] {
-  const values = columns.map(({ key, digits }) => shown(found[key] ?? Number.NaN, digits));
-  return [peer.title, ...values, String(found.errors ?? 0)];
+function row(peer: Peer, workload: Workload, found: Record<string, number>): string[] {
+  const values = workload.columns.map(({ key, digits }) => shown(found[key] ?? Number.NaN, digits));
+  return [wayOf(peer, workload).title, ...values, String(found.errors ?? 0)];
 }
 
 function shown(value: number, digits: number): string {
   if (!Number.isFinite(value)) return '–';
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+const WITH = 'bun';
+const WITHOUT = 'quiet';
+
+/** What the log and the metrics cost: ours beside ours without them, by the first column of each workload. */
+function observing(workloads: readonly Workload[], figures: Figures): string[] {
+  const rows = workloads.flatMap(({ id, columns }) => {
+    const [{ key, title, digits }] = columns as [Column];
+    const of = (peer: string) => figures.get(id)?.get(peer)?.[key] ?? Number.NaN;
+    const more = 100 * (of(WITH) / of(WITHOUT) - 1);
+    if (!Number.isFinite(more)) return [];
+    const percent = `${more < 0 ? '−' : '+'}${Math.abs(more).toFixed(1)} %`;
+    return [[`${id}: ${title}`, shown(of(WITHOUT), digits), shown(of(WITH), digits), percent]];
+  });
+  if (rows.length === 0) return [];
+  const about =
+    'A line in the log for each session, the metrics and the admin listener, on Bun; all of them are on by default.';
+  return [`### Log and metrics\n\n${about}\n\n${table(['', 'without', 'with', ''], rows)}`];
 }
 
 function startTable({ cells, peers }: Report): string {
@@ -106,7 +144,12 @@ function startTable({ cells, peers }: Report): string {
   return table(['', 'ms'], rows);
 }
 
-function method({ cells, accounting }: Report): string {
+function isForAll({ setup, stages }: Workload): boolean {
+  return stages.some((stage) => stage.setup?.allCores ?? setup?.allCores === true);
+}
+
+function method({ cells, accounting, workloads }: Report): string {
+  const onceOnly = workloads.filter(({ once }) => once === true).map(({ id }) => id);
   const others = cells.map(({ otherPercent }) => otherPercent);
   const disturbed = cells.filter(({ otherPercent }) => otherPercent > DISTURBED_PERCENT);
   const named = [...new Set(disturbed.map(({ workload, peer }) => `${workload} ${peer}`))];
@@ -115,6 +158,20 @@ function method({ cells, accounting }: Report): string {
     '  is on the loopback. Every reply and every octet of every message is compared; `errors` counts what was wrong.',
     '- Each measurement has a fresh instance. The order of the peers is reversed in every second repetition; the',
     '  figures are medians over the repetitions.',
+    ...(onceOnly.length === 0
+      ? []
+      : [`- Measured once, for they show growth and no tenths: ${onceOnly.join(', ')}.`]),
+    ...(workloads.some(isForAll)
+      ? [
+          '- On all CPUs, beside the load generator, which has little to do there but for `workers`: ' +
+            `${workloads
+              .filter(isForAll)
+              .map(({ id }) => id)
+              .join(', ')}.`,
+          '- The first logins are counted from when nothing is under way until nothing is again;',
+          '  the bare hash is computed by the same library, as many at once as there are CPUs.',
+        ]
+      : []),
     `- CPU time is the proxy's processes', those that have ended included: ${accounting}. It holds where the load`,
     '  generator is the slower side, which bounds sessions/s and MB/s.',
     '- PSS is what the sessions add to that of the proxy after 200 short ones.',

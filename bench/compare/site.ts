@@ -1,11 +1,9 @@
-/** What all measurements of a run share: users, a certificate, the mailstore. */
-import { writeFileSync } from 'node:fs';
+/** What all measurements of a run share: a certificate, the mailstore. */
 import { join } from 'node:path';
 import { freePort, waitForPort } from '../../test/support/ports.ts';
 import { run } from '../../test/support/process.ts';
 import { makeCgroup, removeCgroup } from './accounting.ts';
 import { type Site, startOn } from './instances.ts';
-import { everyUser } from './mailboxes.ts';
 
 export type Cores = { loadCore: number; proxyCore: number };
 
@@ -30,12 +28,10 @@ export async function makeSite(folder: string, { loadCore, proxyCore }: Cores): 
     certificate,
   ]);
   if (made.code !== 0) throw new Error(`openssl made no certificate: ${made.output}`);
-  const users = join(folder, 'users');
-  writeFileSync(users, `${everyUser().join('\n')}\n`);
   const probe = makeCgroup(`teapop-proxy-bench-${process.pid}`);
   if (probe !== null) removeCgroup(probe);
   return {
-    ...{ folder, key, certificate, users, loadCore, proxyCore, cgroups: probe !== null },
+    ...{ folder, key, certificate, loadCore, proxyCore, cgroups: probe !== null },
     ...{ sinkPort: await freePort(), password: PASSWORD, maxConnections: MOST_CONNECTIONS },
   };
 }

@@ -18,7 +18,9 @@ test('a mailbox is known by its user', () => {
   for (const mailbox of ['small', 'large', 'many'] as const) {
     assert.equal(mailboxOf(userName(mailbox, 7)), mailbox);
   }
-  assert.equal(new Set(everyUser()).size, 300);
+  assert.equal(new Set(everyUser(100)).size, 300);
+  assert.equal(new Set(everyUser(1_000)).size, 1_200);
+  assert.ok(everyUser(1_000).includes(userName('small', 999)));
 });
 
 test('every octet that comes back is compared, in whatever pieces', () => {

@@ -19,7 +19,7 @@ test('by default all peers and workloads, and nothing written', () => {
   const options = parsed();
   assert.deepEqual(options.peers, KNOWN.peers);
   assert.deepEqual(options.workloads, KNOWN.workloads);
-  assert.deepEqual([options.reps, options.duration, options.warmup], [3, 3, 1.5]);
+  assert.deepEqual([options.reps, options.duration, options.warmup], [3, 2, 3]);
   assert.equal(options.write, false);
 });
 

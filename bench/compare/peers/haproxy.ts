@@ -11,7 +11,7 @@ export const haproxy: Peer = {
   start,
 };
 
-function start({ run, port, sinkPort, tls, certificate, key, maxConnections }: Place): Command {
+function start({ run, port, sinkPort, tls, certificate, key, maxConnections, workers }: Place): Command {
   const both = join(run, 'both.pem');
   if (tls)
     writeFileSync(both, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'), { mode: 0o600 });
@@ -20,7 +20,7 @@ function start({ run, port, sinkPort, tls, certificate, key, maxConnections }: P
     file,
     `global
   maxconn ${maxConnections}
-  nbthread 1
+  nbthread ${workers}
   nosplice
 defaults
   mode tcp

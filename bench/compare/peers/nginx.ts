@@ -1,4 +1,4 @@
-/** nginx' mail proxy, one worker, its settings as by default. */
+/** nginx' mail proxy, its settings as by default. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command, Peer, Place } from './peer.ts';
@@ -25,7 +25,7 @@ export const nginxService: Peer = {
   needs: [...NEEDS, { program: 'redis-server', package: 'redis-server' }],
   version: { of: 'nginx', command: ['nginx', '-v'] },
   start: (place) => start(place, ''),
-  aux: ({ run, auxPort, sinkPort, users, password }) => ({
+  aux: ({ run, auxPort, sinkPort, usersFile, password }) => ({
     command: [
       join(import.meta.dirname, '../../../node_modules/.bin/node'),
       join(import.meta.dirname, 'auth-service.ts'),
@@ -33,13 +33,14 @@ export const nginxService: Peer = {
         port: auxPort,
         socket: join(run, 'redis.sock'),
         folder: run,
-        users,
+        users: usersFile,
         password,
         sinkPort,
       }),
     ],
   }),
   only: ['w1', 'w1l'],
+  warms: true,
 };
 
 function start(place: Place, http: string): Command {
@@ -49,11 +50,11 @@ function start(place: Place, http: string): Command {
 }
 
 function configuration(place: Place, http: string): string {
-  const { run, port, auxPort, tls, certificate, key, maxConnections } = place;
+  const { run, port, auxPort, tls, certificate, key, maxConnections, workers } = place;
   const secure = `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;`;
   return `load_module ${MODULE};
 daemon off;
-worker_processes 1;
+worker_processes ${workers};
 pid ${run}/nginx.pid;
 error_log ${run}/error.log;
 events { worker_connections ${3 * maxConnections}; }
