@@ -8,10 +8,13 @@ export type TestReport = {
   skipped: string[];
   /** Files that ran and held no test: Node reports such a file as one passed test. */
   empty: string[];
+  /** Files that hold a test, in Bun's report alone: Node names where a test is written, and not what was run. */
+  files: string[];
 };
 
 /** An element with its attributes, in which Node leaves '>' as it is, and its content where it has one. */
 const TEST_CASE = /<testcase((?:\s+[\w:-]+="[^"]*")*)\s*(?:\/>|>(.*?)<\/testcase>)/gs;
+const TEST_SUITE = /<testsuite(?:\s+[\w:-]+="[^"]*")*>/g;
 const NAME = /\sname="([^"]*)"/;
 const FILE = /\sfile="([^"]*)"/;
 
@@ -23,7 +26,7 @@ export function readReport(xml: string): TestReport | null {
   if (!xml.trimEnd().endsWith('</testsuites>')) return null;
   const cases = [...xml.matchAll(TEST_CASE)];
   if (cases.length !== xml.split('<testcase').length - 1) return null;
-  const report: TestReport = { passed: 0, failed: [], skipped: [], empty: [] };
+  const report: TestReport = { passed: 0, failed: [], skipped: [], empty: [], files: filesOf(xml) };
   for (const [, attributes = '', content = ''] of cases) {
     const name = unescaped(NAME.exec(attributes)?.[1] ?? '');
     const file = unescaped(FILE.exec(attributes)?.[1] ?? '');
@@ -34,6 +37,11 @@ export function readReport(xml: string): TestReport | null {
     else report.passed++;
   }
   return report;
+}
+
+function filesOf(xml: string): string[] {
+  const files = [...xml.matchAll(TEST_SUITE)].map(([suite]) => unescaped(FILE.exec(suite)?.[1] ?? ''));
+  return [...new Set(files)].filter((file) => file !== '');
 }
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };

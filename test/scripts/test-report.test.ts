@@ -50,6 +50,7 @@ test("counts Bun's report", () => {
     failed: ['bad "one"'],
     skipped: ['later', 'some day'],
     empty: [],
+    files: ['a.test.ts'],
   });
 });
 
@@ -59,6 +60,7 @@ test("counts Node's report and tells a file without tests from a test", () => {
     failed: ['bad'],
     skipped: ['later', 'some day'],
     empty: ['test/empty.test.ts'],
+    files: [],
   });
 });
 

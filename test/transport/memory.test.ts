@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memoryTransport } from '../../src/transport/memory.ts';
 import type { Connection } from '../../src/transport/transport.ts';
+import { turns } from '../support/clock.ts';
 import { SERVER_TLS } from '../support/tls.ts';
 import { ascii } from './octets.ts';
 import { onPair, onStage, Probe, type Tls } from './probe.ts';
@@ -54,7 +55,7 @@ test('memory: a silent port neither connects nor fails until destroy()', async (
   const probe = new Probe();
   transport.silentPorts.add(9);
   probe.connection = transport.connect({ address: '127.0.0.1', port: 9, handler: probe, context: null });
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turns();
   assert.deepEqual(probe.events, []);
   probe.call((connection) => connection.destroy());
   await probe.until('closed');
@@ -80,7 +81,7 @@ test('memory: destroy() ends the far end, and resets it where octets were unread
   await onPair(transport, null, async (client, server) => {
     client.call((connection) => connection.pause());
     server.call((connection) => connection.write(ascii('unread')));
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await turns();
     client.call((connection) => connection.destroy());
     await server.until('closed');
     assert.equal(server.error?.kind, 'reset');

@@ -1,7 +1,7 @@
 /** Peers that share no code with the transports: Python's sockets and ssl, and openssl's client. */
 import { spawn } from 'node:child_process';
 
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 export type Outcome = { code: number | null; output: string };
 
@@ -33,7 +33,7 @@ const PRELUDE = `
 import socket, ssl, struct, sys, time, threading, hashlib
 port = int(sys.argv[1])
 def connect():
-    return socket.create_connection(('127.0.0.1', port), timeout=10)
+    return socket.create_connection(('127.0.0.1', port), timeout=30)
 def reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     s.close()

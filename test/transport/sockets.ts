@@ -105,7 +105,7 @@ export function socketCases(transport: Transport, secure: () => Tls): void {
         assert.equal(stage.servers.length, ROUNDS);
         assert.ok(stage.servers.every((server) => server.error === null));
       });
-      for (let tries = 0; descriptors() > before && tries < 50; tries++) await sleep(10);
+      for (let tries = 0; descriptors() > before && tries < 1_000; tries++) await sleep(10);
       assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
     });
   }
