@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { LARGEST_FILE, loadConfig, readConfig } from '../../src/config/load.ts';
 import { formatError, MOST_ERRORS } from '../../src/config/problem.ts';
+import { computed } from '../support/clock.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { brief, errorsOf, good, LISTENERS, onlyError, UPSTREAMS, withRest } from './configs.ts';
 
@@ -183,9 +184,10 @@ test('a file full of nonsense is refused in a moment', () => {
     '? '.repeat(30_000),
     '['.repeat(30_000),
   ];
-  const started = Date.now();
-  for (const text of heavy) assert.ok(errorsOf(text).length <= MOST_ERRORS);
-  assert.ok(Date.now() - started < 15_000, `took ${Date.now() - started} ms`);
+  const took = computed(() => {
+    for (const text of heavy) assert.ok(errorsOf(text).length <= MOST_ERRORS);
+  });
+  assert.ok(took < 15_000, `took ${took} ms`);
 });
 
 test('the example config is good and raises no doubt', () => {

@@ -112,14 +112,14 @@ test('HAProxy takes the snippet without a warning', async () => {
 });
 
 test('connections go where /readyz says so, and sessions outlive a drain', { timeout: 40_000 }, async () => {
-  await until('only the ready proxy serves', served('proxy1'), 15_000);
+  await until('only the ready proxy serves', served('proxy1'));
   const session = await open();
   assert.equal(session.name, 'proxy1');
   assert.equal(session.client, String(session.socket.localPort));
   reasons.proxy2 = [];
-  await until('both serve', async () => (await whoServes(6)).size === 2, 15_000);
+  await until('both serve', async () => (await whoServes(6)).size === 2);
   reasons.proxy1 = ['draining'];
-  await until('the draining proxy gets no more', served('proxy2'), 15_000);
+  await until('the draining proxy gets no more', served('proxy2'));
   session.socket.write('NOOP\r\n');
   const [echo] = await once(session.socket, 'data');
   assert.equal(String(echo), 'NOOP\r\n');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ScramExchange } from '../../src/pop3/scram.ts';
+import { computed } from '../support/clock.ts';
 import { base64, converse, Driver, REJECTED, SALTED, type Setting } from './drive.ts';
 
 const FAILED = '-ERR [AUTH] Login failed\r\n';
@@ -175,16 +176,17 @@ describe('SCRAM-SHA-256', () => {
   it('reads a long message once, whatever it fits', () => {
     // At a step for each pair of octets it would be minutes, in which nobody else is served.
     const long = 'x'.repeat(1_000_000);
-    const startedAt = performance.now();
-    for (const message of [`c=biws,r=${long}`, `c=biws,r=a${',z=y'.repeat(250_000)}`, `c=${long},r=a`]) {
-      const exchange = new ScramExchange(() => 'unique1');
-      assert.equal(exchange.respond(FIRST).step, 'ask');
-      exchange.told(SALTED);
-      assert.deepEqual(exchange.respond(message), REFUSED, message.slice(0, 20));
-      assert.deepEqual(new ScramExchange(() => '').respond(`n,,n=a,r=${long},m=`), REFUSED);
-      assert.deepEqual(new ScramExchange(() => '').respond(`n,,n=${long}`), REFUSED);
-    }
-    assert.ok(performance.now() - startedAt < 10_000);
+    const took = computed(() => {
+      for (const message of [`c=biws,r=${long}`, `c=biws,r=a${',z=y'.repeat(250_000)}`, `c=${long},r=a`]) {
+        const exchange = new ScramExchange(() => 'unique1');
+        assert.equal(exchange.respond(FIRST).step, 'ask');
+        exchange.told(SALTED);
+        assert.deepEqual(exchange.respond(message), REFUSED, message.slice(0, 20));
+        assert.deepEqual(new ScramExchange(() => '').respond(`n,,n=a,r=${long},m=`), REFUSED);
+        assert.deepEqual(new ScramExchange(() => '').respond(`n,,n=${long}`), REFUSED);
+      }
+    });
+    assert.ok(took < 10_000, `${took} ms`);
   });
 
   it('counts a login when the proof is there, and every break as a bad command', () => {

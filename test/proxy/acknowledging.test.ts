@@ -6,10 +6,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pickTransport } from '../../src/transport/pick.ts';
 import { between, logIn } from '../support/between.ts';
+import { turns } from '../support/clock.ts';
 import type { TestProxyOptions } from '../support/proxy.ts';
 import type { Script } from '../support/scripted-mailstore.ts';
-
-const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** How often the proxy acknowledges in a login to such a mailstore. */
 async function acknowledgements(
@@ -40,7 +39,7 @@ const answers =
     await connection.line();
     for (const segment of segments) {
       connection.send(segment);
-      await pause();
+      await turns();
     }
   };
 

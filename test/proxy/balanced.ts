@@ -73,7 +73,7 @@ export async function checks(proxy: TestProxy): Promise<number> {
 }
 
 export async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 300 && !(await holds()); tries++) await sleep(10);
+  for (let tries = 0; tries < 3_000 && !(await holds()); tries++) await sleep(10);
   assert.ok(await holds());
 }
 

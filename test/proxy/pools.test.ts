@@ -1,6 +1,7 @@
 /** Several servers of one mailstore, on real sockets: who gets a login, and what becomes of one that fails there. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { waited } from '../support/clock.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { accepted, startTestProxy, type TestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import {
@@ -29,7 +30,7 @@ type Pair = {
   proxy: TestProxy;
   stores: ScriptedMailstore[];
   /** Logs john in: the reply, and the server that the session's line names. */
-  logIn(): Promise<{ reply: string; server: unknown; reason: unknown; ms: number }>;
+  logIn(): Promise<{ reply: string; server: unknown; reason: unknown; ms: number; idle: number }>;
   events(name: string): Event[];
   counted(series: string): Promise<number>;
 };
@@ -51,13 +52,16 @@ async function pair(
   const logIn = async () => {
     const client = await Pop3Client.connect(proxy.port);
     const began = performance.now();
-    await client.line();
-    await client.ask('USER john');
-    const reply = await client.ask('PASS secret');
+    let reply = '';
+    const idle = await waited(async () => {
+      await client.line();
+      await client.ask('USER john');
+      reply = await client.ask('PASS secret');
+    });
     const ms = performance.now() - began;
     client.destroy();
     const line = (await proxy.logged(++sessions)).at(-1) as unknown as Event;
-    return { reply, server: (line.upstream as Event | null)?.server, reason: line.reason, ms };
+    return { reply, server: (line.upstream as Event | null)?.server, reason: line.reason, ms, idle };
   };
   const events = (name: string) =>
     proxy.lines.map((line) => JSON.parse(line) as Event).filter(({ event }) => event === name);
@@ -88,7 +92,7 @@ async function begin(proxy: TestProxy, password = 'secret'): Promise<Pop3Client>
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500 && !condition(); tries++)
+  for (let tries = 0; tries < 3_000 && !condition(); tries++)
     await new Promise((resolve) => setTimeout(resolve, 10));
   assert.ok(condition(), String(condition));
 }
@@ -134,7 +138,7 @@ describe('a login', () => {
 
   for (const [name, { script, failure }] of Object.entries(FAULTS)) {
     test(`is at the next one when the own ${name}`, async () => {
-      await pair([serves, script], { upstream: { connectTimeoutMs: 200 } }, async (it) => {
+      await pair([serves, script], { upstream: { connectTimeoutMs: 1_000 } }, async (it) => {
         const { reply, server } = await it.logIn();
         assert.deepEqual([reply, server], [LET_IN, NAMES[OTHER]]);
         const [event, ...others] = it.events('upstream-failed');
@@ -172,7 +176,7 @@ describe('a login', () => {
         await connection.line();
         deed(connection);
       };
-      const upstream = { timeoutMs: 700, connectTimeoutMs: 200 };
+      const upstream = { timeoutMs: name === 'says nothing' ? 1_100 : 5_000, connectTimeoutMs: 1_000 };
       await pair([serves, script], { upstream }, async ({ logIn, stores, events, counted }) => {
         for (let i = 0; i < 4; i++) assert.equal((await logIn()).reply, TEMP);
         assert.equal(stores[OTHER]!.connections.length, 0);
@@ -189,9 +193,9 @@ describe('a login', () => {
     const silent: Script = () => {};
     const upstream = { timeoutMs: 600, connectTimeoutMs: 5_000 };
     await pair([silent, silent], { upstream }, async ({ logIn, stores }) => {
-      const { reply, ms, reason } = await logIn();
+      const { reply, ms, idle, reason } = await logIn();
       assert.deepEqual([reply, reason], [TEMP, 'upstream-timeout']);
-      assert.ok(ms >= 590 && ms < 1_500, `${ms} ms`);
+      assert.ok(ms >= 590 && idle < 1_500, `${ms} ms, ${idle} ms`);
       assert.deepEqual([stores[OWN]!.connections.length, stores[OTHER]!.connections.length], [1, 1]);
     });
   });
@@ -210,7 +214,14 @@ test('the only server with a weight has all of the time', async () => {
 });
 
 describe('a server that fails logins', () => {
-  const health = { fall: 2, retryMs: 300, mostRetryMs: 300 };
+  // Long against what two logins may take on a busy machine: they are to come before the next trial.
+  const RETRY = 1_500;
+  const health = { fall: 2, retryMs: RETRY, mostRetryMs: RETRY };
+  const hangsUp: Script = async (connection) => {
+    connection.send('+OK ready\r\n');
+    await connection.line();
+    connection.end();
+  };
 
   for (const upstreamChecks of [true, false]) {
     const is = upstreamChecks
@@ -232,18 +243,18 @@ describe('a server that fails logins', () => {
 
   test('is down after some, left alone, tried by one login and back with it', async () => {
     let well = false;
-    const script: Script = (connection) => (well ? serves(connection) : connection.end());
+    const script: Script = (connection) => (well ? serves(connection) : hangsUp(connection));
     await pair([serves, script], { health }, async ({ logIn, stores, events, counted }) => {
       const own = stores[OWN]!;
       for (let i = 0; i < 4; i++) assert.equal((await logIn()).server, NAMES[OTHER]);
-      assert.equal(own.connections.length, 2, 'it was asked no more once it was down');
+      assert.equal(logins(own), 2, 'it was asked no more once it was down');
       const [down, ...others] = events('upstream-server-down');
       assert.deepEqual(others, []);
       assert.deepEqual([down?.server, down?.failure, down?.level], [NAMES[OWN], 'closed', 'warn']);
       assert.equal(await counted(series('up', OWN)), 0);
       assert.deepEqual(events('upstream-down'), [], 'the other one is up');
       well = true;
-      await new Promise((resolve) => setTimeout(resolve, 350));
+      await new Promise((resolve) => setTimeout(resolve, RETRY + 50));
       assert.equal((await logIn()).server, NAMES[OWN]);
       assert.equal(events('upstream-server-up')[0]?.server, NAMES[OWN]);
       assert.equal(await counted(series('up', OWN)), 1);
@@ -251,14 +262,14 @@ describe('a server that fails logins', () => {
   });
 
   test('a trial that fails costs its one login time and no more', async () => {
-    await pair([serves, (connection) => connection.end()], { health }, async ({ logIn, stores }) => {
+    await pair([serves, hangsUp], { health }, async ({ logIn, stores }) => {
       for (let i = 0; i < 2; i++) await logIn();
-      await new Promise((resolve) => setTimeout(resolve, 350));
+      await new Promise((resolve) => setTimeout(resolve, RETRY + 50));
       const { reply, server } = await logIn();
       assert.deepEqual([reply, server], [LET_IN, NAMES[OTHER]]);
-      assert.equal(stores[OWN]!.connections.length, 3);
+      assert.equal(logins(stores[OWN]!), 3);
       await logIn();
-      assert.equal(stores[OWN]!.connections.length, 3);
+      assert.equal(logins(stores[OWN]!), 3);
     });
   });
 });
@@ -269,7 +280,7 @@ describe('where all servers are down', () => {
     const script: Script = (connection) => (well ? serves(connection) : connection.send('+OK ready\r\n'));
     const options = {
       health: { fall: 1, retryMs: 60_000, mostRetryMs: 60_000 },
-      upstream: { timeoutMs: 1_000, connectTimeoutMs: 300 },
+      upstream: { timeoutMs: 3_000, connectTimeoutMs: 1_000 },
     };
     await pair([script, script], options, async ({ proxy, stores, events, counted, logIn }) => {
       assert.equal((await logIn()).reply, TEMP);
@@ -288,7 +299,7 @@ describe('where all servers are down', () => {
       const settled = (await Promise.all(replies)).sort((one, other) => one.ms - other.ms);
       assert.ok(settled.every(({ reply }) => reply === TEMP));
       // Two servers, each tried by one login at a time: the third one on is told without a try.
-      assert.ok(settled[4]!.ms >= 290, JSON.stringify(settled));
+      assert.ok(settled[4]!.ms >= 990, JSON.stringify(settled));
       for (const client of clients) client.destroy();
       assert.equal(await counted('upstream_failures_total{upstream="mailstore",reason="down"}'), 3);
       assert.equal(await counted('logins_total{result="unavailable",reason="upstream-down"}'), 3);

@@ -107,10 +107,10 @@ describe('half-closes and silence', () => {
       for (let line = await connection.line(); line !== null; line = await connection.line())
         connection.send('+OK\r\n');
     };
-    await between(script, { limits: { sessionIdleMs: 250 } }, async (client, { proxy }) => {
+    await between(script, { limits: { sessionIdleMs: 1_500 } }, async (client, { proxy }) => {
       await logIn(client);
       for (let i = 0; i < 5; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((resolve) => setTimeout(resolve, 350));
         assert.equal(await client.ask('NOOP'), '+OK');
       }
       assert.equal(await client.rest(), '');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Decision, Salting } from '../../src/auth/authenticator.ts';
 import { between, logsIn } from '../support/between.ts';
+import { turns } from '../support/clock.ts';
 import type { Pop3Client } from '../support/pop3-client.ts';
 import { accepted } from '../support/proxy.ts';
 import type { Script } from '../support/scripted-mailstore.ts';
@@ -29,7 +30,7 @@ describe('a login by SCRAM', () => {
   test('opens the mailstore once the client has seen the signature, and not before', async () => {
     await between(logsIn, options(), async (client, { mailstore, proxy }) => {
       assert.equal(await prove(client), `+ ${base64(`v=${base64('s'.repeat(32))}`)}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await turns();
       assert.equal(mailstore.connections.length, 0);
       assert.match(await proxy.metrics.text(), /sessions\{phase="authorization"\} 1/);
       assert.equal(await client.ask(''), '+OK logged in');
@@ -95,19 +96,19 @@ describe('a login by SCRAM', () => {
     await between(logsIn, options({ salt }), async (client, { proxy }) => {
       await client.line();
       client.send(`${FIRST}\r\n*\r\nNOOP\r\n`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await turns();
       assert.match(await proxy.metrics.text(), /sessions\{phase="authenticating"\} 1/);
       answer({ result: 'salted', salted: { salt: 'pepper', iterations: 4096 } });
       assert.match(await client.line(), /^\+ /);
       assert.equal(await client.line(), '-ERR Authentication cancelled');
       assert.equal(await client.line(), '+OK');
       client.send(`${FIRST}\r\n`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await turns();
       client.reset();
       const [session] = await proxy.logged(1);
       assert.equal(session?.reason, 'client-gone');
       answer({ result: 'salted', salted: { salt: 'pepper', iterations: 4096 } });
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await turns();
       assert.equal(proxy.sessions.size, 0);
     });
   });
@@ -136,7 +137,7 @@ describe('a login by SCRAM', () => {
   });
 
   test('stays within the time between two lines, behind the signature too', async () => {
-    await between(logsIn, options({ limits: { lineMs: 200 } }), async (client, { mailstore }) => {
+    await between(logsIn, options({ limits: { lineMs: 1_000 } }), async (client, { mailstore }) => {
       await prove(client);
       assert.equal(await client.rest(), '-ERR Timed out\r\n');
       assert.equal(mailstore.connections.length, 0);
@@ -159,7 +160,7 @@ describe('a login by SCRAM', () => {
     await between(logsIn, options({ salt }), async (client, { proxy }) => {
       await client.line();
       client.send(`${FIRST}\r\n`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await turns();
       const drained = proxy.sessions.drain(2000);
       answer({ result: 'salted', salted: { salt: 'pepper', iterations: 4096 } });
       assert.match(await client.line(), /^\+ /);

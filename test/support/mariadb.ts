@@ -1,10 +1,21 @@
+import { connect } from 'node:net';
 import { freePort } from './ports.ts';
+import { until } from './process.ts';
 import { asAccount, certificateFor, giveTo, lifeOf, type SqlServer, startAs, tool } from './sql-server.ts';
 import { temporaryFolder } from './temp.ts';
 import type { TestCertificate } from './tls.ts';
 
 const ACCOUNT = 'mysql';
 const ADMIN = { user: 'root', password: 'secret-of-root' };
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+    socket.once('data', () => socket.destroy());
+  });
+}
 
 /**
  * Starts the distribution's MariaDB on a free port of 127.0.0.1.
@@ -28,7 +39,14 @@ export async function startMariadb(certificate?: TestCertificate): Promise<SqlSe
   const options = tls === undefined ? [] : [`--ssl-cert=${tls.cert}`, `--ssl-key=${tls.key}`];
   const launch = async () => {
     const where = [`--datadir=${data}`, `--socket=${socket}`, '--bind-address=127.0.0.1', `--port=${port}`];
-    return startAs(ACCOUNT, ['mariadbd', '--no-defaults', ...where, ...small, ...options], port);
+    const server = await startAs(
+      ACCOUNT,
+      ['mariadbd', '--no-defaults', ...where, ...small, ...options],
+      port,
+    );
+    // It listens on the port first.
+    await until('MariaDB listens on its socket', () => answers(socket));
+    return server;
   };
   const life = lifeOf(await launch(), launch, 'SIGTERM', folder.remove);
   const client = ['mariadb', '--no-defaults', `--socket=${socket}`, '-u', ADMIN.user, '-N', '-B', '--raw'];

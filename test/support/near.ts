@@ -58,6 +58,8 @@ export type Near = {
   keeper: SnapshotKeeper | null;
   /** What the keeper told: 'written 2', 'refused …', 'failed …'. */
   events: string[];
+  /** When it told each of them, by performance.now(). */
+  toldAt: number[];
   close(): Promise<void>;
 };
 
@@ -70,7 +72,12 @@ export async function openNear(redis: RedisSettings, options: NearOptions = {}):
   const link = watched(connectRedis(settings));
   const store = new RedisStore({ link, prefix: 'test' });
   const events: string[] = [];
-  const keeper = await openKeeper(link, options, maxStale, events);
+  const toldAt: number[] = [];
+  const tell = (event: string) => {
+    events.push(event);
+    toldAt.push(performance.now());
+  };
+  const keeper = await openKeeper(link, options, maxStale, tell);
   const listen = (channel: string, heard: () => void) => listenRedis(settings, channel, heard);
   const held = keeper?.edition ?? null;
   const feed = new Feed({ link, prefix: 'test', trust, held, ...(nudged ? { listen } : {}) });
@@ -78,17 +85,19 @@ export async function openNear(redis: RedisSettings, options: NearOptions = {}):
   keeper?.follow(feed);
   feed.start();
   await keeper?.verified;
-  return { near, feed, link, keeper, events, close: () => near.close() };
+  return { near, feed, link, keeper, events, toldAt, close: () => near.close() };
 }
 
-async function openKeeper(link: RedisLink, { snapshot }: NearOptions, maxStale: number, events: string[]) {
+type Tell = (event: string) => void;
+
+async function openKeeper(link: RedisLink, { snapshot }: NearOptions, maxStale: number, tell: Tell) {
   if (snapshot === undefined) return null;
   return SnapshotKeeper.open({
     ...{ every: 50, prefix: 'test', link, maxStale, ...snapshot },
     on: {
-      written: ({ edition, taken }) => void events.push(`written ${edition.generation}, ${taken} taken over`),
-      refused: (reason) => void events.push(`refused: ${reason}`),
-      failed: (reason) => void events.push(`failed: ${reason}`),
+      written: ({ edition, taken }) => tell(`written ${edition.generation}, ${taken} taken over`),
+      refused: (reason) => tell(`refused: ${reason}`),
+      failed: (reason) => tell(`failed: ${reason}`),
     },
   });
 }
@@ -139,7 +148,7 @@ export function nearSite(options: readonly string[] = []): NearSite {
   beforeEach(async () => {
     if (!(await isListening(it.server.port))) await it.server.restart();
     const link = connectRedis(redisAt(it.server.port));
-    await link.whenReady(5_000);
+    await link.whenReady(30_000);
     await link.command('FLUSHALL');
     link.close();
     it.site = makeSite('near');

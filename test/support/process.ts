@@ -2,7 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { pause, waitForPort } from './ports.ts';
 
 /** How long a server may take to leave after SIGTERM before it is killed. */
-const LEAVE_WITHIN = 5_000;
+const LEAVE_WITHIN = 20_000;
+
+/** How long a test waits for what should come at once, in milliseconds: the machine may be busy. */
+const PATIENCE = 30_000;
 
 export type Exit = { code: number | null; signal: string | null };
 
@@ -116,7 +119,7 @@ export async function run(
 export async function serving(
   server: RunningProcess,
   ports: readonly number[],
-  timeout = 10_000,
+  timeout = PATIENCE,
 ): Promise<void> {
   const left = server.exited.then((exit) => {
     throw new Error(
@@ -137,7 +140,7 @@ export async function serving(
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  timeout = 5_000,
+  timeout = PATIENCE,
 ): Promise<void> {
   const deadline = Date.now() + timeout;
   while (!(await holds())) {

@@ -48,7 +48,7 @@ export function runProxy(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
 ): Promise<Outcome> {
-  return run([EXECUTABLE, ...args], { env, timeout: 20_000 });
+  return run([EXECUTABLE, ...args], { env, timeout: 60_000 });
 }
 
 /** Starts `serve`; resolves when so many listeners listen, rejects with the output where it leaves before that. */
@@ -63,7 +63,7 @@ export async function startProxy(
   process.once('exit', () => server.status() ?? server.kill('SIGKILL'));
   const proxy = handle(server);
   const listening = () => proxy.log().filter(({ event }) => event === 'listening').length;
-  await until('the proxy listens', () => listening() === listeners || server.status() !== null, 10_000);
+  await until('the proxy listens', () => listening() === listeners || server.status() !== null);
   if (server.status() !== null) throw new Error(`the proxy did not start:\n${server.output()}`);
   return proxy;
 }

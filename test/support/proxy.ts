@@ -174,7 +174,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     metrics,
     records,
     async logged(count) {
-      for (let tries = 0; tries < 500 && records().length < count; tries++) {
+      for (let tries = 0; tries < 3_000 && records().length < count; tries++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       await log.flush();

@@ -41,7 +41,7 @@ export function publishing(): Publishing {
     it.site.write('users', USERS);
     it.site.write('htpasswd', HTPASSWD);
     it.link = connectRedis(redisAt(it.server.port));
-    await it.link.whenReady(5_000);
+    await it.link.whenReady(30_000);
     await it.link.command('FLUSHALL');
     it.store = new RedisStore({ link: it.link, prefix: 'test' });
   });

@@ -65,7 +65,7 @@ export async function startCluster(certificates: TestCertificates, password: str
   const masters = await Promise.all(Array.from({ length: MASTERS }, startNode));
   const replica = await startNode();
   const nodes = [...masters, replica];
-  await Promise.all(nodes.map(({ link }) => link.whenReady(5_000)));
+  await Promise.all(nodes.map(({ link }) => link.whenReady(30_000)));
   await join(masters, replica);
   const seeds = masters.slice(0, 2).map(({ port }) => ({ host: '127.0.0.1', port }));
   return {
@@ -85,11 +85,7 @@ export async function startCluster(certificates: TestCertificates, password: str
     },
     successorOf: async (index) => {
       const { from } = rangeOf(index);
-      await until(
-        'a successor',
-        async () => (await ownerOf(replica.link, from)) !== masters[index]!.port,
-        15_000,
-      );
+      await until('a successor', async () => (await ownerOf(replica.link, from)) !== masters[index]!.port);
     },
     stop: async () => {
       for (const { link } of nodes) link.close();
@@ -116,7 +112,7 @@ async function join(masters: readonly ClusterNode[], replica: ClusterNode): Prom
     const others = nodes.filter((node) => node.port !== port);
     await Promise.all(others.map((node) => node.link.command('CLUSTER', 'MEET', '127.0.0.1', port, busPort)));
   }
-  await until('all nodes know each other', () => all(nodes, knows(nodes.length)), 15_000);
+  await until('all nodes know each other', () => all(nodes, knows(nodes.length)));
   const id = (await masters[0]!.link.command('CLUSTER', 'MYID')) as Buffer;
   await replica.link.command('CLUSTER', 'REPLICATE', id);
   const { link } = masters[0]!;
@@ -127,7 +123,7 @@ async function join(masters: readonly ClusterNode[], replica: ClusterNode): Prom
     await link.command('DEL', IN_FIRST_SLOT);
     return told === 1;
   });
-  await until('all nodes know of the replica', () => all(nodes, knowsReplicaOf(id)), 15_000);
+  await until('all nodes know of the replica', () => all(nodes, knowsReplicaOf(id)));
 }
 
 async function moveSlot(

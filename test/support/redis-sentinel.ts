@@ -51,7 +51,7 @@ export async function startSentinels(certificates: TestCertificates): Promise<Se
   const one = (port: number, password: string) =>
     connectRedis({ ...common, servers: { kind: 'single', host: '127.0.0.1', port }, password });
   const link = one(ports[0]!, SENTINEL_PASSWORD);
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   const master = async () => {
     const reply = (await link.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as Buffer[];
     return Number(reply[1]);
@@ -72,14 +72,14 @@ export async function startSentinels(certificates: TestCertificates): Promise<Se
     },
     masterPort: master,
     successorOf: async (port) => {
-      await until('another master', async () => (await master()) !== port, 15_000);
+      await until('another master', async () => (await master()) !== port);
       return master();
     },
     followedBy: async (replicas) => {
-      await until(`${replicas} replicas and all Sentinels are known`, () => isWhole(link, replicas), 20_000);
+      await until(`${replicas} replicas and all Sentinels are known`, () => isWhole(link, replicas));
       const server = one(await master(), SERVER_PASSWORD);
-      await server.whenReady(5_000);
-      await until(`${replicas} replicas have it all`, () => reaches(server, replicas), 20_000);
+      await server.whenReady(30_000);
+      await until(`${replicas} replicas have it all`, () => reaches(server, replicas));
       server.close();
     },
     stop: async () => {

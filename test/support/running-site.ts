@@ -102,8 +102,8 @@ export type RunningSite = {
   sync(...args: string[]): Promise<Outcome>;
   /** Asks the admin listener. */
   admin(path: string): Promise<{ status: number; body: string }>;
-  /** Ends the proxy, if it still runs, and starts it again. */
-  restart(runtime?: Runtime): Promise<void>;
+  /** Ends the proxy, if it still runs, and starts it again. @param ready false: it need not come to be ready */
+  restart(runtime?: Runtime, ready?: boolean): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -152,10 +152,10 @@ async function build(
   if (redis !== null || (config.tables as Section).source === 'redis') mustSucceed(await sync());
   const listeners = (config.listeners as unknown[]).length;
   let proxy: ProxyProcess | undefined;
-  const launch = async (runtime = options.runtime) => {
+  const launch = async (runtime = options.runtime, ready = true) => {
     proxy = await startProxy(configFile, listeners, runtime);
     // It listens before it has reached Redis.
-    await until('it is ready', async () => (await get(adminPort, '/readyz')).status === 200);
+    if (ready) await until('it is ready', async () => (await get(adminPort, '/readyz')).status === 200);
   };
   ends.push(() => stopProxy(proxy));
   await launch();
@@ -165,9 +165,9 @@ async function build(
       return proxy!;
     },
     admin: (path) => get(adminPort, path),
-    restart: async (runtime) => {
+    restart: async (runtime, ready) => {
       await stopProxy(proxy);
-      await launch(runtime);
+      await launch(runtime, ready);
     },
   };
 }

@@ -9,6 +9,9 @@ import { temporaryFolder } from './temp.ts';
 /** The least that Argon2 takes: a test hashes thousands. */
 export const CHEAP: Argon2Params = { memory: 8 * 1024, time: 1, parallelism: 1 };
 
+/** For an answer of Redis, in milliseconds: a sync has to come out on a busy machine. */
+const SYNC_TIMEOUT = 10_000;
+
 export type Site = {
   /** Its folder. */
   path: string;
@@ -36,7 +39,7 @@ export function makeSite(label: string): Site {
     sync: (port, options = {}) =>
       syncTables({
         files,
-        redis: redisAt(port),
+        redis: { ...redisAt(port), timeout: SYNC_TIMEOUT },
         prefix: 'test',
         fingerprintKeyFile: `${folder.path}/state/fingerprint.key`,
         passwords: createPasswordTools(CHEAP, null),

@@ -26,7 +26,7 @@ export type SqlServer = {
 };
 
 /** For the hooks that start two servers, in ms: each makes its data folder first. */
-export const START_TIME = 60_000;
+export const START_TIME = 120_000;
 
 /** Prefix of a command that runs it as the account of the server's package: neither server runs as root. */
 export function asAccount(account: string): string[] {
@@ -74,7 +74,7 @@ export async function tool(
   const { code, stdout, output } = await run(command as [string, ...string[]], {
     input,
     env,
-    timeout: 60_000,
+    timeout: 90_000,
   });
   if (code !== 0) throw new Error(`${command[0]} failed:\n${output}`);
   return stdout.toString('latin1');

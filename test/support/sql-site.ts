@@ -69,7 +69,7 @@ export function sqlSite({ dialect, start, prepare, create }: SqlDatabase): SqlSi
     it.site = makeSite('sql');
     it.files = { ...it.site.files, sql: true, hashProblem: createPasswordTools(CHEAP, null).hashProblem };
     it.link = connectRedis(redisAt(it.redis.port));
-    await it.link.whenReady(5_000);
+    await it.link.whenReady(30_000);
     await it.link.command('FLUSHALL');
     it.store = new RedisStore({ link: it.link, prefix: 'test' });
     serve(line());

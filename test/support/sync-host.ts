@@ -48,7 +48,7 @@ export function syncHost(): SyncHost {
   beforeEach(async () => {
     folder = temporaryFolder('sync');
     it.link = connectRedis(redisAt(it.redis.port));
-    await it.link.whenReady(5_000);
+    await it.link.whenReady(30_000);
     await it.link.command('FLUSHALL');
     store = new RedisStore({ link: it.link, prefix: 'teapop' });
     configure();

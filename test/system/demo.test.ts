@@ -25,7 +25,7 @@ async function startDemo(
   const path = `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}`;
   const started = await start(command, { cwd, env: { PATH: path, ...env } });
   process.once('exit', () => started.status() ?? started.kill('SIGKILL'));
-  await until('the welcome', () => shown(started).length === 1 || started.status() !== null, 10_000);
+  await until('the welcome', () => shown(started).length === 1 || started.status() !== null);
   return started;
 }
 

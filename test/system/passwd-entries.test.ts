@@ -17,8 +17,8 @@ import { logIn, openClient } from '../support/site-clients.ts';
 
 const FAILED = '-ERR [AUTH] Login failed';
 /** In ms: longer than the delay of the mailstore that has one, so that what comes on top can be told. */
-const DELAY = 2000;
-const MAILSTORES_DELAY = 1;
+const DELAY = 3000;
+const MAILSTORES_DELAY = 2;
 const TABLES = {
   'teapop.passwd': `acme.com:*:textfile::0:johnacme:mail:{dir}/acme.com.passwd:100:
 store.test:*:passwd:/var/spool/mail:0:

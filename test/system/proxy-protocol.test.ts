@@ -149,7 +149,7 @@ function behindHaproxy(runtime: Runtime): void {
     const checks = async () => total((await site.admin('/metrics')).body, 'teapop_proxy_health_checks_total');
     const before = await checks();
     const lines = site.proxy.log().length;
-    await until('checks', async () => (await checks()) > before + 60, 20_000);
+    await until('checks', async () => (await checks()) > before + 60);
     assert.deepEqual(site.proxy.log().slice(lines), []);
     assert.doesNotMatch(haproxy.output(), /is DOWN|Health check .* failed/);
     for (const listener of ['behind', 'behind-tls']) {

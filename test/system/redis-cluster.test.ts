@@ -113,7 +113,7 @@ test('a slot moves to another node while people log in', async () => {
   const { code, output } = await site.sync();
   assert.equal(code, 0, output);
   const later = person('hot', 2, 'other-pw');
-  await until('the new password counts', async () => (await loginReply(site, later)) === LET_IN, 1_000);
+  await until('the new password counts', async () => (await loginReply(site, later)) === LET_IN);
 });
 
 test('a master with a replica is killed: who was in before is let in all along, others soon', async () => {
@@ -137,7 +137,7 @@ test('the next sync publishes to the replica that took over', async () => {
   const { code, output } = await site.sync();
   assert.equal(code, 0, output);
   const later = person('hot', REPLICATED, 'later-pw');
-  await until('the new password counts', async () => (await loginReply(site, later)) === LET_IN, 1_000);
+  await until('the new password counts', async () => (await loginReply(site, later)) === LET_IN);
   assert.equal(await loginReply(site, hot(REPLICATED)), REFUSED);
 });
 
@@ -155,7 +155,7 @@ test('a master without one is killed: its users alone hear [SYS/TEMP], and a syn
   const { code, stderr } = await site.sync();
   assert.equal(code, 1);
   assert.match(stderr, new RegExp(`^sync: Redis at 127\\.0\\.0\\.1:${port}: `, 'm'));
-  assert.ok(performance.now() - began < 5_000);
+  assert.ok(performance.now() - began < 20_000);
   assert.equal(await loginReply(site, cold(4, lost)), LET_IN);
   assert.match(await loginReply(site, cold(4, tablesOf[lost])), TEMPORARY);
 });

@@ -59,7 +59,7 @@ async function changePassword(from: string, to: string): Promise<void> {
   const { code, output } = await site.sync();
   assert.equal(code, 0, output);
   // Where the nudge was lost with its connection, it is asked for within the second that is promised.
-  await until('the new password counts', async () => (await replyTo(to)) === LET_IN, 1_000);
+  await until('the new password counts', async () => (await replyTo(to)) === LET_IN);
   assert.equal(await replyTo(from), REFUSED);
 }
 

@@ -16,16 +16,11 @@ for (const runtime of ['bun', 'node'] as const) {
       return lines.map((text) => JSON.parse(text) as { event: string } & Record<string, unknown>);
     };
     const logged = (event: string, count = 1) =>
-      until(
-        `${count} × ${event}`,
-        () => log().filter((each) => each.event === event).length >= count,
-        20_000,
-      );
+      until(`${count} × ${event}`, () => log().filter((each) => each.event === event).length >= count);
     const finds = (userid: string, domain: string, mailbox: string | null) =>
       until(
         `${userid}@${domain} has ${mailbox}`,
         async () => (await it.mailboxOf(userid, domain)) === mailbox,
-        10_000,
       );
 
     async function follow(): Promise<void> {
@@ -74,7 +69,7 @@ for (const runtime of ['bun', 'node'] as const) {
       it.write('users', users(5, 'two'));
       await logged('sync-failed');
       await it.redis.restart();
-      await it.link.whenReady(5_000);
+      await it.link.whenReady(30_000);
       await logged('synced', 2);
       await finds('u0', 'acme.com', 'two');
     });
@@ -88,11 +83,11 @@ for (const runtime of ['bun', 'node'] as const) {
       it.configure({ argon2: { memory: '64MiB', time: 20 } }, { settle: '100ms' });
       it.write('users', users(5, 'one') + users(2_000, 'two'));
       service = await start(it.command('--watch'), { env: { TEAPOP_PROXY_RUNTIME: runtime } });
-      await until('it is at work', async () => (await it.link.command('EXISTS', BEGUN)) === 1, 10_000);
+      await until('it is at work', async () => (await it.link.command('EXISTS', BEGUN)) === 1);
       service.kill('SIGTERM');
       const asked = performance.now();
       assert.deepEqual(await service.exited, { code: 0, signal: null });
-      assert.ok(performance.now() - asked < 5_000);
+      assert.ok(performance.now() - asked < 20_000);
       assert.equal(await dumpRedis(it.link), before);
       assert.equal(await it.link.command('EXISTS', CLAIM), 0);
     });

@@ -49,7 +49,7 @@ before(async () => {
     }),
   });
   redis = connectRedis(redisAt(site.redis!.port));
-  await redis.whenReady(5_000);
+  await redis.whenReady(30_000);
   monitor = await start(['redis-cli', '-p', String(site.redis!.port), 'MONITOR']);
   await until('the monitor', () => monitor.stdout().includes('OK'));
   await redis.command('FLUSHALL');

@@ -40,7 +40,7 @@ function suite(runtime: Runtime): void {
     site = await startSite({
       source: 'files',
       runtime,
-      config: () => ({ workers: WORKERS, shutdown: { grace: '5s' } }),
+      config: () => ({ workers: WORKERS, shutdown: { grace: '20s' } }),
     });
     site.dovecot!.deliver(JOHN.localUser, 'Subject: one\r\n\r\none\r\n');
   });
@@ -132,7 +132,7 @@ function suite(runtime: Runtime): void {
     }
     const { code } = await site.proxy.exited;
     assert.equal(code, 0, site.proxy.output());
-    assert.ok(performance.now() - began < 5_000, 'it does not wait for the grace time to pass');
+    assert.ok(performance.now() - began < 15_000, 'it does not wait for the grace time to pass');
     assert.equal(site.proxy.log().at(-1)?.event, 'stopped');
     assert.deepEqual(workers.filter(isRunning), []);
   });
@@ -145,7 +145,7 @@ function suite(runtime: Runtime): void {
     const began = performance.now();
     site.proxy.kill('SIGINT');
     assert.equal((await site.proxy.exited).code, 0);
-    assert.ok(performance.now() - began < 3_000);
+    assert.ok(performance.now() - began < 15_000);
     await Promise.all(open.map((client) => client.gone()));
   });
 

@@ -33,7 +33,7 @@ before(async () => {
   server = await startRedis();
   site = makeSite('octets');
   link = connectRedis(redisAt(server.port));
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   proxy = await openNear(redisAt(server.port));
 });
 

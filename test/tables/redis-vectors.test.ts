@@ -24,7 +24,7 @@ let site: Site;
 before(async () => {
   server = await startRedis();
   link = connectRedis(redisAt(server.port));
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   site = makeSite('vectors');
   site.write('passwd', 'nobody:x:65534:65534::/:/bin/false\n');
   site.write('group', 'nogroup:x:65534:\n');

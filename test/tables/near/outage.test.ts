@@ -3,12 +3,13 @@ import { describe, test } from 'node:test';
 import { FIELD_META, FIELD_STAMP } from '../../../src/tables/published/redis-keys.ts';
 import type { Command } from '../../../src/tables/redis/link.ts';
 import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
+import { waited } from '../../support/clock.ts';
 import { mailboxOf, NEAR_DOMAINS, type Near, nearSite } from '../../support/near.ts';
 import { pause } from '../../support/ports.ts';
 import { until } from '../../support/process.ts';
 
 /** Short, so that what comes after it can be waited for. */
-const TIMEOUT = 400;
+const TIMEOUT = 1_500;
 const TRUST = 200;
 
 // What was published is still there after a restart.
@@ -98,11 +99,12 @@ describe('with Redis killed', () => {
 
   test('nothing queues: a thousand lookups fail at once and leave nothing behind', async () => {
     const { near } = await killed();
-    const start = performance.now();
-    const asked = Array.from({ length: 1_000 }, (_, i) => mailboxOf(near, `user${i}@acme.com`));
-    const settled = await Promise.allSettled(asked);
-    assert.ok(settled.every(({ status }) => status === 'rejected'));
-    assert.ok(performance.now() - start < TIMEOUT);
+    const took = await waited(async () => {
+      const asked = Array.from({ length: 1_000 }, (_, i) => mailboxOf(near, `user${i}@acme.com`));
+      const settled = await Promise.allSettled(asked);
+      assert.ok(settled.every(({ status }) => status === 'rejected'));
+    });
+    assert.ok(took < TIMEOUT, `${took} ms`);
     await it.server.restart();
     await until('it answers again', () => near.status().usable);
     const { redis } = near.counts;
@@ -118,13 +120,15 @@ describe('with Redis frozen', () => {
     it.server.freeze();
     try {
       await until('rows are not trusted any more', () => !opened.feed.trusted);
-      const waited = performance.now();
-      assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box');
-      assert.ok(performance.now() - waited < 2 * TIMEOUT + 100, 'one timeout for each row');
+      const first = await waited(async () =>
+        assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box'),
+      );
+      assert.ok(first < 2 * TIMEOUT + 100, `${first} ms: one timeout for each row`);
       await until('a poll has failed', () => opened.feed.failure !== null);
-      const began = performance.now();
-      for (let i = 0; i < 200; i++) assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box');
-      assert.ok(performance.now() - began < TIMEOUT / 2, '200 logins that each waited would take a minute');
+      const others = await waited(async () => {
+        for (let i = 0; i < 200; i++) assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'box');
+      });
+      assert.ok(others < TIMEOUT / 2, `${others} ms: 200 logins that each waited would take a minute`);
       assert.equal(opened.near.status().usable, false);
     } finally {
       it.server.thaw();

@@ -19,7 +19,7 @@ before(async () => {
   server = await startRedis();
   site = makeSite('memory');
   link = connectRedis(redisAt(server.port));
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
 });
 
 after(async () => {

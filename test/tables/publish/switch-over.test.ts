@@ -34,7 +34,7 @@ after(() => server.stop());
 beforeEach(async () => {
   site = makeSite('switch');
   link = connectRedis(redisAt(server.port));
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   await link.command('FLUSHALL');
   store = new RedisStore({ link, prefix: 'test' });
 });

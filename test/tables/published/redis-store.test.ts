@@ -6,11 +6,12 @@ import { RedisStore } from '../../../src/tables/published/redis-store.ts';
 import { connectRedis } from '../../../src/tables/redis/client.ts';
 import type { RedisLink } from '../../../src/tables/redis/link.ts';
 import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
+import { waited } from '../../support/clock.ts';
 import { until } from '../../support/process.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 import { makeSite, redisAt, type Site } from '../../support/site.ts';
 
-const TIMEOUT = 300;
+const TIMEOUT = 1_000;
 let server: RedisServer;
 let site: Site;
 let link: RedisLink;
@@ -30,7 +31,7 @@ after(async () => {
 
 beforeEach(async () => {
   link = connectRedis({ ...redisAt(server.port), timeout: TIMEOUT });
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   await link.command('FLUSHALL');
   store = new RedisStore({ link, prefix: 'test' });
 });
@@ -134,13 +135,14 @@ test('with Redis killed logins are unavailable at once, and served again when it
   const { table } = await entry();
   await server.kill9();
   await until('the loss is noticed', () => !store.status().usable);
-  const start = performance.now();
-  await assert.rejects(entry(), TablesUnavailable);
-  await assert.rejects(store.userRows(table!, 'john'), TablesUnavailable);
-  assert.ok(performance.now() - start < TIMEOUT / 3);
+  const took = await waited(async () => {
+    await assert.rejects(entry(), TablesUnavailable);
+    await assert.rejects(store.userRows(table!, 'john'), TablesUnavailable);
+  });
+  assert.ok(took < TIMEOUT / 3, `${took} ms`);
 
   await server.restart();
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   // It has come back empty.
   await assert.rejects(entry(), unavailable(/no tables are published/));
   await site.sync(server.port);
@@ -151,13 +153,12 @@ test('with Redis killed logins are unavailable at once, and served again when it
 test('with Redis frozen logins are unavailable within the timeout', async () => {
   await site.sync(server.port);
   server.freeze();
-  const start = performance.now();
-  await assert.rejects(entry(), TablesUnavailable);
-  assert.ok(performance.now() - start < TIMEOUT * 2);
+  const took = await waited(() => assert.rejects(entry(), TablesUnavailable));
+  assert.ok(took < TIMEOUT * 2, `${took} ms`);
   await until('the connection is dropped', () => link.problem() !== null);
   assert.equal(store.status().usable, false);
   server.thaw();
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
   assert.equal((await entry()).domain, 'acme.com');
 });
 

@@ -52,7 +52,7 @@ test('commands go to the server that the Sentinels name, before that they fail a
     link.command('GET', 'a'),
     /Redis m of the Sentinels at h:1, h:2, h:3: not connected yet/,
   );
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   assert.equal(await asked(link), 'OK 10');
   assert.equal(link.problem(), null);
   link.close();
@@ -60,7 +60,7 @@ test('commands go to the server that the Sentinels name, before that they fail a
 
 test('a master that goes fails what is asked, and its successor is found', async () => {
   const { link, net, now } = scene({ told: all(10, 0), masters: [10] });
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   net.node(10).set(false);
   await assert.rejects(link.command('GET', 'a'), TablesUnavailable);
   assert.match(link.problem() ?? '', /node 10 is down/);
@@ -71,7 +71,7 @@ test('a master that goes fails what is asked, and its successor is found', async
 
 test('a master that lives on is left once the Sentinels name another', async () => {
   const { link, net, now } = scene({ told: all(10, 0), masters: [10] });
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   Object.assign(now, { told: all(11, 1), masters: [10, 11] });
   await follows(link, 11);
   assert.ok(net.node(10).closed);
@@ -80,7 +80,7 @@ test('a master that lives on is left once the Sentinels name another', async () 
 
 test('of Sentinels that differ, the one that knows of the last failover is believed', async () => {
   const { link, now } = scene({ told: { 1: [10, 3], 2: [11, 4], 3: [10, 3] }, masters: [10, 11] });
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   assert.equal(await asked(link), 'OK 11');
   // The one that knew more is silent: what the others say is out of date.
   now.told = { 1: [10, 3], 3: [10, 3] };
@@ -91,7 +91,7 @@ test('of Sentinels that differ, the one that knows of the last failover is belie
 
 test('a server that is no master yet is not asked, and one that is none any more is left', async () => {
   const { link, net, now } = scene({ told: all(10, 0), masters: [] });
-  await assert.rejects(link.whenReady(200), /Redis at h:10 is not the master yet/);
+  await assert.rejects(link.whenReady(1_500), /Redis at h:10 is not the master yet/);
   assert.ok(net.node(10).heard.every(([name]) => name === 'INFO'));
   now.masters = [10];
   await follows(link, 10);
@@ -104,7 +104,7 @@ test('a server that is no master yet is not asked, and one that is none any more
 
 test('without Sentinels the master is asked as long as it lasts, and no longer', async () => {
   const { link, net } = scene({ told: all(10, 0), masters: [10] });
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   for (const port of SENTINELS) net.node(port).set(false);
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   assert.equal(await asked(link), 'OK 10');
@@ -118,13 +118,13 @@ test('without Sentinels the master is asked as long as it lasts, and no longer',
 
 test('a name that the Sentinels do not know is told', async () => {
   const { link } = scene({ told: {}, masters: [] });
-  await assert.rejects(link.whenReady(200), /Sentinel \d: ERR No such master/);
+  await assert.rejects(link.whenReady(1_500), /Sentinel \d: ERR No such master/);
   link.close();
 });
 
 test('an outage floods nobody with questions', async () => {
   const { link, net } = scene({ told: all(10, 0), masters: [10] });
-  await link.whenReady(1_000);
+  await link.whenReady(30_000);
   net.node(10).set(false);
   const before = net.node(1).heard.length;
   for (let i = 0; i < 500; i++) await link.command('GET', 'a').catch(() => {});

@@ -20,7 +20,7 @@ let link: WatchedLink;
 beforeEach(async () => {
   path = `${it.site.path}/tables.snapshot`;
   link = watched(connectRedis(redisAt(it.server.port)));
-  await link.whenReady(5_000);
+  await link.whenReady(30_000);
 });
 afterEach(() => link.close());
 
