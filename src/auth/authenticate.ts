@@ -2,6 +2,7 @@ import { localUser } from '../tables/teapop/local-user.ts';
 import { type LookupResult, lookup } from '../tables/teapop/lookup.ts';
 import { mailboxPath, type PlacedMailbox, placedMailbox } from '../tables/teapop/mailbox.ts';
 import type { UserRow } from '../tables/teapop/model.ts';
+import { type Soon, then } from '../tables/teapop/soon.ts';
 import { TablesUnavailable } from '../tables/teapop/store.ts';
 import type { Attempt, AuthenticatorOptions } from './attempt.ts';
 import type {
@@ -20,6 +21,7 @@ import type { Proof } from './proofs.ts';
 import { contextOf, type FoundRows, problemOf, type Tried } from './rows.ts';
 import { saltOf } from './salting.ts';
 import { createStandings } from './standings.ts';
+import type { Outcome } from './verifier.ts';
 
 /**
  * Decides logins: credentials → lookup → password → local user.
@@ -54,39 +56,46 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return orUnavailable(onError, () => decide(attempt));
     },
     salt(user, localAddress, timings) {
-      return orUnavailable<Salting>(onError, async () => {
-        const found = await findEntry({ ...shared, localAddress, timings }, user);
-        return { result: 'salted', salted: saltOf(options.scram!, found) };
-      });
+      return orUnavailable<Salting>(onError, () =>
+        then(findEntry({ ...shared, localAddress, timings }, user), (found) => ({
+          result: 'salted',
+          salted: saltOf(options.scram!, found),
+        })),
+      );
     },
   };
 }
 
-async function orUnavailable<T>(
+function orUnavailable<T>(
   onError: AuthenticatorOptions['onError'],
-  ask: () => Promise<T>,
-): Promise<T | Unavailable> {
+  ask: () => Soon<T>,
+): Soon<T | Unavailable> {
   try {
-    return await ask();
+    const answer = ask();
+    return answer instanceof Promise ? answer.catch((error) => whyUnavailable(onError, error)) : answer;
   } catch (error) {
-    if (error instanceof TablesUnavailable) return unavailable('tables-unavailable');
-    onError(error instanceof Error ? error : new Error('login failed', { cause: error }));
-    return unavailable('internal');
+    return whyUnavailable(onError, error);
   }
 }
 
-async function decide(attempt: Attempt): Promise<Decision> {
+function whyUnavailable(onError: AuthenticatorOptions['onError'], error: unknown): Unavailable {
+  if (error instanceof TablesUnavailable) return unavailable('tables-unavailable');
+  onError(error instanceof Error ? error : new Error('login failed', { cause: error }));
+  return unavailable('internal');
+}
+
+function decide(attempt: Attempt): Soon<Decision> {
   const { credentials, password } = attempt;
   const { user, authzid } = credentials;
   const fault = faultOf({ user, password, authzid }) ?? faultOfAuthzid(attempt);
   if (fault !== null) return refuse(attempt, fault);
-  const found = await findEntry(attempt, user);
-  if (found.result === 'none') return refuse(attempt, found.reason, found.entry?.domain);
-  // No domain holds a NUL. Where any domain is taken a user has names without end, each as long as a line.
-  return decideFound({ ...attempt, standsFor: `${found.entry.domain}\0${found.login.userid}` }, found);
+  return then(findEntry(attempt, user), (found) => decideFound(attempt, found));
 }
 
-async function decideFound(attempt: Attempt, found: Found): Promise<Decision> {
+function decideFound(attempt: Attempt, found: LookupResult): Soon<Decision> {
+  if (found.result === 'none') return refuse(attempt, found.reason, found.entry?.domain);
+  // No domain holds a NUL. Where any domain is taken a user has names without end, each as long as a line.
+  attempt.standsFor = `${found.entry.domain}\0${found.login.userid}`;
   const { credentials } = attempt;
   if (credentials.mechanism === 'EXTERNAL') return checkNamed(attempt, found);
   if (!('password' in credentials)) return checkProof(attempt, found, credentials);
@@ -100,7 +109,8 @@ type Stated = { user: string; password: string; authzid: string };
 
 /** Why credentials are turned away before the tables are asked; null where they are not. */
 export function faultOf({ user, password, authzid }: Stated): RejectReason | null {
-  return [user, password, authzid].some((text) => UNSENDABLE.test(text)) ? 'malformed' : null;
+  const isWrong = UNSENDABLE.test(user) || UNSENDABLE.test(password) || UNSENDABLE.test(authzid);
+  return isWrong ? 'malformed' : null;
 }
 
 /** RFC 4616 §2: to act as somebody else is a right that masters alone have. */
@@ -115,14 +125,16 @@ function isActing({ credentials: { user, authzid }, dividers }: Attempt): boolea
 
 type Search = Pick<Attempt, 'store' | 'dividers' | 'accounts' | 'localAddress' | 'now' | 'timings'>;
 
-async function findEntry(search: Search, user: string): Promise<LookupResult> {
-  const { store, dividers, accounts, localAddress, now, timings } = search;
+function findEntry(search: Search, user: string): Soon<LookupResult> {
+  const { store, dividers, localAddress, now, timings } = search;
   const start = now();
-  try {
-    return await lookup(store, user, localAddress, dividers, { accounts });
-  } finally {
+  const stop = () => {
     timings.lookup += now() - start;
-  }
+  };
+  const found = lookup(store, user, localAddress, dividers, search);
+  if (found instanceof Promise) return found.finally(stop);
+  stop();
+  return found;
 }
 
 async function refuse(
@@ -147,7 +159,7 @@ async function leaveToUpstream(attempt: Attempt, found: Found): Promise<Decision
 }
 
 /** An authority that signs for other domains, too, is not to make whoever bears a user's name elsewhere that user. */
-async function checkNamed(attempt: Attempt, found: Found): Promise<Decision> {
+function checkNamed(attempt: Attempt, found: Found): Soon<Decision> {
   if (isActing(attempt)) return actFor(attempt);
   const { login, entry } = found;
   const isStranger = login.domain !== null && entry.domain === 'default';
@@ -175,20 +187,23 @@ async function checkProof(attempt: Attempt, found: Found, proof: Proof): Promise
     : decision;
 }
 
-async function checkRows(attempt: Attempt, found: FoundRows): Promise<Decision> {
-  const outcome = await payPassword(attempt, found);
+function checkRows(attempt: Attempt, found: FoundRows): Soon<Decision> {
+  return then(payPassword(attempt, found), (outcome) => checked(attempt, found, outcome));
+}
+
+function checked(attempt: Attempt, found: FoundRows, outcome: Outcome<Tried>): Soon<Decision> {
   if (!outcome.ran) return unavailable(outcome.reason);
   const { matched } = outcome.value;
   if (matched !== null) attempt.upgrader?.accepted(found, matched, attempt.password);
   return admit(attempt, found, outcome.value, 'wrong-password');
 }
 
-async function admit(
+function admit(
   attempt: Attempt,
   found: FoundRows,
   { matched, problems }: Tried,
   otherwise: RejectReason,
-): Promise<Decision> {
+): Soon<Decision> {
   for (const problem of problems) attempt.onError(problem);
   if (matched === null) {
     // A row that could not be checked might have been the one: that is no wrong password.
@@ -217,26 +232,20 @@ function adopt(attempt: Attempt, found: Found): Decision {
   return { result: 'accepted', account };
 }
 
-function letIn(
-  attempt: Attempt,
-  found: FoundRows,
-  row: UserRow,
-  more: Pick<Account, 'vouched'> = {},
-): Decision {
+function letIn(attempt: Attempt, found: FoundRows, row: UserRow, more?: Pick<Account, 'vouched'>): Decision {
   const { entry } = found;
   const { serverField } = attempt;
-  const { mailbox, server }: PlacedMailbox = serverField
-    ? placedMailbox(row.mailbox)
-    : { mailbox: row.mailbox };
+  const placed: PlacedMailbox = serverField ? placedMailbox(row.mailbox) : row;
+  const { mailbox, server } = placed;
   const localUser = localUserOf(attempt, found, mailbox);
   if (localUser === null) return unavailable('no-local-user');
-  const account: Account = {
-    ...{ localUser, mailbox: mailboxPath(entry, mailbox), domain: entry.domain, upstreamChecks: false },
-    ...(server === undefined ? {} : { server }),
-    ...more,
-  };
+  const path = mailboxPath(entry, mailbox);
+  const account: Account = { localUser, mailbox: path, domain: entry.domain, upstreamChecks: false, ...more };
+  if (server !== undefined) account.server = server;
   const rowPassword = passwordOf(attempt, found, row);
-  return { result: 'accepted', account, ...(rowPassword === null ? {} : { rowPassword }) };
+  return rowPassword === null
+    ? { result: 'accepted', account }
+    : { result: 'accepted', account, rowPassword };
 }
 
 /** Null where nobody wants it, or the row has a hash. */

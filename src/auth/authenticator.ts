@@ -1,4 +1,5 @@
 import type { Credentials, ScramSalt } from '../pop3/credentials.ts';
+import type { Soon } from '../tables/teapop/soon.ts';
 
 /**
  * The answer to a login, before the mailstore was asked. `reason` is bounded and fit for a metric label; it
@@ -52,7 +53,8 @@ export type Salting =
 
 export interface Authenticator {
   /**
-   * Decides a login. Never rejects. Takes the same time for an unknown user as for a wrong password. What is accepted
+   * Decides a login: at once where all that it takes is in memory, and no hash is to be computed. Never throws or
+   * rejects. Takes the same time for an unknown user as for a wrong password. What is accepted
    * by SCRAM comes with the server's signature.
    * @param localAddress the address that the client connected to, for `<localip>` matching
    * @param client without one, nobody is to be told apart and nobody leaves
@@ -62,9 +64,9 @@ export interface Authenticator {
     localAddress: string,
     timings: Timings,
     client?: LoginClient,
-  ): Promise<Decision>;
-  /** The first half of SCRAM. Never rejects. Tells nothing of whether there is such a user. */
-  salt(user: string, localAddress: string, timings: Timings): Promise<Salting>;
+  ): Soon<Decision>;
+  /** The first half of SCRAM. Never throws or rejects. Tells nothing of whether there is such a user. */
+  salt(user: string, localAddress: string, timings: Timings): Soon<Salting>;
 }
 
 /** Whose login it is, as far as its turn goes. */
@@ -72,7 +74,7 @@ export type LoginClient = {
   /** Textual IP address, IPv4-mapped ones as IPv4. */
   address: string;
   /** Aborted when the client is gone: a login that still waits for its turn costs nothing then. */
-  gone: AbortSignal | undefined;
+  readonly gone: AbortSignal | undefined;
 };
 
 /** Filled in by the authenticator, in milliseconds; for the log and the metrics. */

@@ -1,3 +1,4 @@
+import { type Soon, then } from '../tables/teapop/soon.ts';
 import type { Attempt } from './attempt.ts';
 import type { RejectReason } from './authenticator.ts';
 import type { LoginCache } from './login-cache.ts';
@@ -47,10 +48,16 @@ export async function payProof(attempt: Attempt, found: FoundRows, proof: Proof)
  * Rows that cost nothing are tried at once, others are remembered or tried in turn; either way a password that fits
  * none has its price, once.
  */
-export async function payPassword(attempt: Attempt, found: FoundRows): Promise<Outcome<Tried>> {
-  const { passwords, cache, password, dummyMemory } = attempt;
-  const early = isSlow(found) ? null : await tryRows(passwords, found, password);
-  if (early !== null && early.matched !== null) return { ran: true, value: early };
+export function payPassword(attempt: Attempt, found: FoundRows): Soon<Outcome<Tried>> {
+  if (isSlow(found)) return payFor(attempt, found, null);
+  return then(tryRows(attempt.passwords, found, attempt.password), (early) =>
+    early.matched === null ? payFor(attempt, found, early) : { ran: true, value: early },
+  );
+}
+
+/** @param early what came of rows that cost nothing: none of them matched */
+function payFor(attempt: Attempt, found: FoundRows, early: Tried | null): Soon<Outcome<Tried>> {
+  const { cache, password, dummyMemory } = attempt;
   const mark = cache.ofRows(found, password);
   const known = recalled(cache, mark, found);
   if (known !== null) return { ran: true, value: early ?? known };

@@ -1,9 +1,10 @@
 import type { LookupResult } from '../tables/teapop/lookup.ts';
 import type { UserRow } from '../tables/teapop/model.ts';
+import type { Soon } from '../tables/teapop/soon.ts';
 import { useridIn } from '../tables/teapop/table-id.ts';
 import { parsePhc } from './argon2.ts';
 import { effectivePhrase } from './effective-phrase.ts';
-import { cryptString, inspectSecret, type Passwords, type SecretContext } from './scheme.ts';
+import { cryptString, inspectSecret, type Passwords, type SecretContext, type SecretInfo } from './scheme.ts';
 
 /** The rows of a userid against one password, in file order, as teapop tries them. */
 
@@ -39,27 +40,59 @@ export function memoryOf(found: FoundRows): number {
   }, 0);
 }
 
-/** Never rejects. */
-export async function tryRows(passwords: Passwords, found: FoundRows, password: string): Promise<Tried> {
-  const context = contextOf(found);
+/** At once where no hash is computed. Never throws or rejects. */
+export function tryRows(passwords: Passwords, found: FoundRows, password: string): Soon<Tried> {
   const tried: Tried = { matched: null, heavy: false, problems: [] };
-  let slow = 0;
-  for (const row of found.rows) {
+  return tryFrom(0, { passwords, found, password, context: contextOf(found), slow: 0, tried });
+}
+
+type Trying = {
+  passwords: Passwords;
+  found: FoundRows;
+  password: string;
+  context: SecretContext;
+  /** Hashes so far. */
+  slow: number;
+  tried: Tried;
+};
+
+function tryFrom(first: number, trying: Trying): Soon<Tried> {
+  const { passwords, found, password, context, tried } = trying;
+  for (let at = first; at < found.rows.length; at++) {
+    const row = found.rows[at]!;
     const check = checkOf(row, context, password);
     const cost = costOf(check);
-    if (cost !== 'none' && ++slow > MAX_SLOW_ROWS) {
+    if (cost !== 'none' && ++trying.slow > MAX_SLOW_ROWS) {
       tried.problems.push(new Error(`line ${row.line}: the userid stands more than ${MAX_SLOW_ROWS} times`));
       break;
     }
-    try {
-      const matches = await passwords.verify(check.secret, check.phrase, check.context);
-      if (matches) return { ...tried, matched: row };
-      if (cost === 'heavy') tried.heavy = true;
-    } catch (cause) {
-      tried.problems.push(problemOf(row, cause));
+    const matches = verified(passwords, check, row);
+    if (matches instanceof Promise) {
+      return matches.then((later) => {
+        note(tried, row, cost, later);
+        return tried.matched === null ? tryFrom(at + 1, trying) : tried;
+      });
     }
+    note(tried, row, cost, matches);
+    if (tried.matched !== null) break;
   }
   return tried;
+}
+
+/** Whether the password matches, or why that cannot be told. */
+function verified(passwords: Passwords, check: Check, row: UserRow): Soon<boolean | Error> {
+  try {
+    const matches = passwords.verify(check.secret, check.phrase, check.context);
+    return matches instanceof Promise ? matches.catch((cause) => problemOf(row, cause)) : matches;
+  } catch (cause) {
+    return problemOf(row, cause);
+  }
+}
+
+function note(tried: Tried, row: UserRow, cost: SecretInfo['cost'], matches: boolean | Error): void {
+  if (matches === true) tried.matched = row;
+  else if (matches !== false) tried.problems.push(matches);
+  else if (cost === 'heavy') tried.heavy = true;
 }
 
 /** What is computed for a row. */

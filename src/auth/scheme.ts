@@ -1,3 +1,4 @@
+import type { Soon } from '../tables/teapop/soon.ts';
 import { parsePhc, verifyPhc } from './argon2.ts';
 import { type CryptMethodName, cryptMethod } from './crypt-method.ts';
 import { equalOctets } from './equal.ts';
@@ -43,10 +44,11 @@ export class SecretUnusable extends Error {
 
 export interface Passwords {
   /**
-   * True when the password (an octet string) matches. False for a hash that libcrypt does not know, as under
-   * teapop. Rejects with SecretUnusable, SealBroken or LibcryptMissing where the row cannot be checked.
+   * True when the password (an octet string) matches: at once where no hash is computed. False for a hash that
+   * libcrypt does not know, as under teapop. Throws, or rejects with, SecretUnusable, SealBroken or LibcryptMissing
+   * where the row cannot be checked.
    */
-  verify(secret: string, password: string, context: SecretContext): Promise<boolean>;
+  verify(secret: string, password: string, context: SecretContext): Soon<boolean>;
   /** The password itself, an octet string; null where the row does not hold it. @throws SealBroken */
   reveal(secret: string, context: SecretContext): string | null;
 }
@@ -73,7 +75,7 @@ export function createPasswords({ sealer, libcrypt = openLibcrypt }: PasswordsOp
     return sealer.open(secret, context);
   }
 
-  async function verify(secret: string, password: string, context: SecretContext): Promise<boolean> {
+  function verify(secret: string, password: string, context: SecretContext): Soon<boolean> {
     if (context.type === 'htpasswd') return verifyCrypt(secret, password);
     if (secret.startsWith(PLAIN_PREFIX)) return equalOctets(secret.slice(PLAIN_PREFIX.length), password);
     if (secret.startsWith(CRYPT_PREFIX)) return verifyCrypt(secret.slice(CRYPT_PREFIX.length), password);

@@ -86,7 +86,12 @@ function counted(more: Partial<AuthenticatorOptions> = {}) {
     onError: (error) => seen.errors.push(error.message),
     ...more,
   });
-  const login = (user: string, password: string, authzid = '', gone?: AbortSignal): Promise<Decision> => {
+  const login = async (
+    user: string,
+    password: string,
+    authzid = '',
+    gone?: AbortSignal,
+  ): Promise<Decision> => {
     const credentials = { mechanism: 'PLAIN', user, password, authzid } as const;
     return authenticator.authenticate(
       credentials,

@@ -27,7 +27,7 @@ const MASTERS = [
   { user: 'root@store.test', domains: null },
 ];
 
-function decide(credentials: Credentials, more: Partial<AuthenticatorOptions> = {}) {
+async function decide(credentials: Credentials, more: Partial<AuthenticatorOptions> = {}) {
   let dummies = 0;
   const authenticator = createAuthenticator({
     ...{ store: TABLES, dividers: '@%', passwords: createPasswords({ sealer: null }) },
@@ -39,7 +39,7 @@ function decide(credentials: Credentials, more: Partial<AuthenticatorOptions> = 
     ...more,
   });
   const decision = authenticator.authenticate(credentials, '192.0.2.1', { lookup: 0, verify: 0 });
-  return decision.then((made) => ({ made, dummies }));
+  return { made: await decision, dummies };
 }
 
 const plain = (user: string, password: string, authzid: string): Credentials => ({

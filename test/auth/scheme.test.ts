@@ -41,7 +41,7 @@ describe('a textfile row', () => {
       '$argon2id$v=19$m=104857600,t=1,p=1$c29tZXNhbHQ$nf65',
     ];
     for (const secret of bad) {
-      await assert.rejects(passwords.verify(secret, secret, textfile), SecretUnusable);
+      await assert.rejects(async () => passwords.verify(secret, secret, textfile), SecretUnusable);
       const { cost, problem } = inspectSecret(secret, 'textfile');
       assert.equal(cost, 'none');
       assert.notEqual(problem, null);
@@ -50,15 +50,18 @@ describe('a textfile row', () => {
 
   test('a sealed row of another user, or without a key, is no wrong password', async () => {
     const sealed = sealer.seal('secret', textfile);
-    await assert.rejects(passwords.verify(sealed, 'secret', { ...textfile, userid: 'jane' }), SealBroken);
+    await assert.rejects(
+      async () => passwords.verify(sealed, 'secret', { ...textfile, userid: 'jane' }),
+      SealBroken,
+    );
     const keyless = createPasswords({ sealer: null });
-    await assert.rejects(keyless.verify(sealed, 'secret', textfile), SealBroken);
+    await assert.rejects(async () => keyless.verify(sealed, 'secret', textfile), SealBroken);
   });
 
   test('no error holds the secret or the password', async () => {
     const phc = (await hashPassword('hunter2', CHEAP)).replace('m=64', 'm=99999999');
     for (const secret of [phc, 'hunter2', sealer.seal('hunter2', textfile)]) {
-      const check = passwords.verify(secret, 'hunter2', { ...textfile, userid: 'jane' });
+      const check = async () => passwords.verify(secret, 'hunter2', { ...textfile, userid: 'jane' });
       await assert.rejects(check, (error: Error) => {
         const tail = secret.slice(-12);
         return !error.message.includes(tail) && !error.message.includes('hunter2');
@@ -95,14 +98,14 @@ describe('an htpasswd row', () => {
     const none = (): Libcrypt => assert.fail('opened');
     const guarded = createPasswords({ sealer: null, libcrypt: none });
     for (const secret of ['$6$rounds=999999999$salt$x', '$y$jFT$salt$x', '$2b$31$abcdefghijklmnopqrstuu']) {
-      await assert.rejects(guarded.verify(secret, 'x', htpasswd), SecretUnusable);
+      await assert.rejects(async () => guarded.verify(secret, 'x', htpasswd), SecretUnusable);
       assert.equal(inspectSecret(secret, 'htpasswd').cost, 'none');
     }
   });
 
   test('without a libcrypt: an error for these rows, service for all others', async () => {
     const missing = createPasswords({ sealer: null, libcrypt: () => openLibcrypt(['libcrypt.so.none']) });
-    await assert.rejects(missing.verify('abXowqhno0EF6', 'x', htpasswd), LibcryptMissing);
+    await assert.rejects(async () => missing.verify('abXowqhno0EF6', 'x', htpasswd), LibcryptMissing);
     assert.equal(await missing.verify('{PLAIN}x', 'x', textfile), true);
   });
 });

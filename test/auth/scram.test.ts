@@ -72,7 +72,7 @@ describe('stored keys', () => {
     for (const secret of [...broken, ...[...odd, ...dear].map((parts) => parts.join(','))]) {
       assert.equal(typeof parseKeys(secret), 'string', secret);
       await assert.rejects(
-        passwords.verify(secret, 'pencil', CONTEXT),
+        async () => passwords.verify(secret, 'pencil', CONTEXT),
         /^SecretUnusable: stored SCRAM keys: /,
       );
       assert.notEqual(inspectSecret(secret, 'textfile').problem, null);

@@ -72,7 +72,7 @@ function site({ rows, type, ...options }: Setup) {
     localUserRule: () => 'mailbox',
     onError: () => {},
   });
-  const login = (password: string): Promise<Decision> => {
+  const login = async (password: string): Promise<Decision> => {
     const credentials = { mechanism: 'PLAIN', user: 'john@old.org', password, authzid: '' } as const;
     return authenticator.authenticate(credentials, '127.0.0.1', { lookup: 0, verify: 0 });
   };

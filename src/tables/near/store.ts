@@ -2,6 +2,7 @@ import type { Feed } from '../published/feed.ts';
 import type { RedisStore } from '../published/redis-store.ts';
 import type { DomainEntry, TableId, UserRow } from '../teapop/model.ts';
 import { sized } from '../teapop/octets.ts';
+import type { Soon } from '../teapop/soon.ts';
 import { type TableStatus, type TableStore, TablesMoved, TablesUnavailable } from '../teapop/store.ts';
 import { type NearBounds, NearRows } from './rows.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -81,20 +82,20 @@ export class NearStore implements TableStore {
     return this.#invalidated;
   }
 
-  domainEntries(domains: readonly string[]): Promise<DomainEntry[][]> {
+  domainEntries(domains: readonly string[]): Soon<DomainEntry[][]> {
     const hot = this.#feed.trusted ? this.#hotEntries(domains) : null;
     if (hot === null) return this.#answered(this.#askEntries, this.#leftEntries, domains);
     this.#counts.memory++;
-    return Promise.resolve(hot);
+    return hot;
   }
 
-  userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]> {
+  userRows(table: TableId, userid: string, generation?: number): Soon<UserRow[]> {
     // A row of one generation with the entry of another might be neither's.
     if (generation === this.#feed.edition?.generation && this.#feed.trusted) {
       const hot = this.#rows.users(table, userid);
       if (hot !== undefined) {
         this.#counts.memory++;
-        return Promise.resolve(hot);
+        return hot;
       }
     }
     return this.#answered(this.#askUsers, this.#leftUsers, table, userid, generation);

@@ -76,14 +76,14 @@ export class FileStore implements TableStore {
     return this.#current.diagnostics;
   }
 
-  async domainEntries(domains: readonly string[]): Promise<DomainEntry[][]> {
+  domainEntries(domains: readonly string[]): DomainEntry[][] {
     return domains.map((domain) => this.#current.domains.get(domain) ?? []);
   }
 
-  async userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]> {
-    const served = [this.#current, this.#previous];
-    const snapshot = served.find((each) => generation === undefined || each?.generation === generation);
-    if (!snapshot) throw new TablesUnavailable('the tables were reloaded twice during one lookup');
+  userRows(table: TableId, userid: string, generation = this.#current.generation): UserRow[] {
+    const snapshot = generation === this.#current.generation ? this.#current : this.#previous;
+    if (snapshot?.generation !== generation)
+      throw new TablesUnavailable('the tables were reloaded twice during one lookup');
     return snapshot.tables.get(table)?.get(userid) ?? [];
   }
 

@@ -55,9 +55,18 @@ function byRule(rule: LocalUserRule, facts: LocalUserFacts): string | null {
 }
 
 function lastComponent(mailbox: string): string | null {
-  const components = mailbox.split('/').filter((component) => component !== '');
-  if (MAILDROP_NAMES.has(components.at(-1) ?? '')) components.pop();
-  return components.at(-1) ?? null;
+  const last = componentBefore(mailbox, mailbox.length);
+  if (!MAILDROP_NAMES.has(last)) return last === '' ? null : last;
+  const owner = componentBefore(mailbox, mailbox.lastIndexOf(last));
+  return owner === '' ? null : owner;
+}
+
+/** The last one that is not empty of what stands before `end`; '' where there is none. */
+function componentBefore(path: string, end: number): string {
+  let stop = end;
+  while (stop > 0 && path[stop - 1] === '/') stop--;
+  // Not lastIndexOf with 0 for where nothing is left: it would look at the first octet.
+  return stop === 0 ? '' : path.slice(path.lastIndexOf('/', stop - 1) + 1, stop);
 }
 
 function fill(template: string, facts: LocalUserFacts): string | null {

@@ -2,6 +2,7 @@
 
 import { lowerCase } from './letter-case.ts';
 import type { Accounts, DomainEntry, TableId, UserRow } from './model.ts';
+import { type Soon, then } from './soon.ts';
 import { type TableStore, TablesMoved } from './store.ts';
 import { useridIn } from './table-id.ts';
 
@@ -80,36 +81,59 @@ export function selectEntry(
 /** Walks for one lookup at most, where publications follow each other faster than it can read. */
 const MOST_WALKS = 3;
 
-/** Walks the whole decision but for the password. Rejects with TablesUnavailable, as the store does. */
-export async function lookup(
+/**
+ * Walks the whole decision but for the password: at once where the store has its answers at hand. Throws, or rejects
+ * with, TablesUnavailable, as the store does.
+ */
+export function lookup(
   store: TableStore,
   user: string,
   localAddress: string,
   dividers: string,
-  options: LookupOptions = {},
-): Promise<LookupResult> {
+  options: LookupOptions = NO_OPTIONS,
+): Soon<LookupResult> {
+  const found = walk(store, splitLogin(user, dividers), localAddress, options);
+  if (!(found instanceof Promise)) return found;
+  return walkAgain(found, () => walk(store, splitLogin(user, dividers), localAddress, options));
+}
+
+/** A store that has its answers at hand has them of one moment: only one that was waited for can have moved on. */
+async function walkAgain(first: Promise<LookupResult>, walkAnew: () => Soon<LookupResult>) {
+  let next: () => Soon<LookupResult> = () => first;
   for (let left = MOST_WALKS - 1; ; left--) {
     try {
-      return await walk(store, user, localAddress, dividers, options);
+      return await next();
     } catch (error) {
       if (left === 0 || !(error instanceof TablesMoved)) throw error;
     }
+    next = walkAnew;
   }
 }
 
-async function walk(
-  store: TableStore,
-  user: string,
-  localAddress: string,
-  dividers: string,
-  { accounts, trace }: LookupOptions,
-): Promise<LookupResult> {
-  const login = splitLogin(user, dividers);
-  trace?.({ step: 'split', login });
-  const domains = domainKeys(login);
-  const entries = await store.domainEntries(domains);
-  trace?.({ step: 'asked', domains, entries });
+const NO_OPTIONS: LookupOptions = {};
 
+function walk(
+  store: TableStore,
+  login: Login,
+  localAddress: string,
+  options: LookupOptions,
+): Soon<LookupResult> {
+  options.trace?.({ step: 'split', login });
+  const domains = domainKeys(login);
+  const entries = store.domainEntries(domains);
+  if (!(entries instanceof Promise)) return decided(store, login, domains, entries, localAddress, options);
+  return entries.then((known) => decided(store, login, domains, known, localAddress, options));
+}
+
+function decided(
+  store: TableStore,
+  login: Login,
+  domains: readonly string[],
+  entries: readonly (readonly DomainEntry[])[],
+  localAddress: string,
+  { accounts, trace }: LookupOptions,
+): Soon<LookupResult> {
+  trace?.({ step: 'asked', domains, entries });
   const entry = selectEntry(login, entries, localAddress, trace);
   if (entry === null) return { result: 'none', login, entry, reason: 'unknown-domain' };
   if (entry.type === 'reject') return { result: 'none', login, entry, reason: 'domain-rejected' };
@@ -118,10 +142,11 @@ async function walk(
 
   const table = entry.table!;
   const userid = useridIn(table, login.userid);
-  const rows = await store.userRows(table, userid, entry.generation);
-  trace?.({ step: 'rows', table, userid, rows });
-  if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
-  return { result: 'rows', login, entry, rows };
+  return then(store.userRows(table, userid, entry.generation), (rows): LookupResult => {
+    trace?.({ step: 'rows', table, userid, rows });
+    if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
+    return { result: 'rows', login, entry, rows };
+  });
 }
 
 function namedEntries(login: Login, entries: readonly (readonly DomainEntry[])[]): readonly DomainEntry[] {

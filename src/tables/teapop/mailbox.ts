@@ -28,5 +28,6 @@ export function placedMailbox(field: string): PlacedMailbox {
 
 /** `/j/o` for two levels; fewer where the mailbox is shorter. */
 function hashFolders(mailbox: string, levels: number): string {
+  if (levels === 0) return '';
   return Array.from(mailbox.slice(0, levels), (octet) => `/${octet}`).join('');
 }

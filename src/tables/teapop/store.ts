@@ -1,4 +1,5 @@
 import type { DomainEntry, TableId, UserRow } from './model.ts';
+import type { Soon } from './soon.ts';
 
 /** Thrown (or rejected with) when the tables cannot be asked; the login answers [SYS/TEMP]. */
 export class TablesUnavailable extends Error {
@@ -17,15 +18,15 @@ export class TablesMoved extends TablesUnavailable {
 export interface TableStore {
   /**
    * The entries of each domain asked for, in file order, in the order of `domains`; an unknown domain has none.
-   * Rejects with TablesUnavailable.
+   * Throws, or rejects with, TablesUnavailable.
    */
-  domainEntries(domains: readonly string[]): Promise<DomainEntry[][]>;
+  domainEntries(domains: readonly string[]): Soon<DomainEntry[][]>;
   /**
    * The rows of a userid in one password table, in file order. Given the `generation` of the entry that named
-   * the table, both come from the same tables, whatever was published in between. Rejects with TablesUnavailable,
-   * or with TablesMoved where the lookup is to be begun anew.
+   * the table, both come from the same tables, whatever was published in between. Throws, or rejects with,
+   * TablesUnavailable, or TablesMoved where the lookup is to be begun anew.
    */
-  userRows(table: TableId, userid: string, generation?: number): Promise<UserRow[]>;
+  userRows(table: TableId, userid: string, generation?: number): Soon<UserRow[]>;
   /**
    * Keeps an Argon2id string beside a crypt(3) row that userRows() gave, for it alone: once the source row changes
    * it counts no more. False where it has changed already. Rejects with TablesUnavailable. Stores that are read

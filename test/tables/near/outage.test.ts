@@ -179,8 +179,11 @@ test('what Redis has contradicted is not served when it is gone, though the feed
   assert.equal((await read())[0]!.mailbox, 'moved');
   link.loses = () => true;
   assert.equal(await mailboxOf(near, 'otto@other.org'), 'otto');
-  await assert.rejects(near.domainEntries(['acme.com']), TablesUnavailable);
-  await assert.rejects(near.userRows(before!.table!, 'john', before!.generation), TablesUnavailable);
+  await assert.rejects(async () => near.domainEntries(['acme.com']), TablesUnavailable);
+  await assert.rejects(
+    async () => near.userRows(before!.table!, 'john', before!.generation),
+    TablesUnavailable,
+  );
 });
 
 test('a Redis that lost the tables is taken for one that is gone', async () => {

@@ -47,7 +47,7 @@ test('a reload changes everything at one moment; a lookup that began before ends
   assert.equal((await store.userRows(table!, 'john', generation))[0]!.secret, '{PLAIN}pw');
   assert.equal((await rowsOf(store, 'john'))[0]!.secret, '{PLAIN}new');
   await store.reload();
-  await assert.rejects(store.userRows(table!, 'john', generation), TablesUnavailable);
+  await assert.rejects(async () => store.userRows(table!, 'john', generation), TablesUnavailable);
   await store.close();
 });
 

@@ -164,7 +164,7 @@ test('a store that cannot be asked is no unknown user', async () => {
     ...tables(entry('acme.com')),
     userRows: () => Promise.reject(new TablesUnavailable('gone')),
   };
-  await assert.rejects(find(store, 'john@acme.com'), TablesUnavailable);
+  await assert.rejects(async () => find(store, 'john@acme.com'), TablesUnavailable);
 });
 
 test('splits a login of many spaces in no time', () => {
