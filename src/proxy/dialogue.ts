@@ -2,7 +2,7 @@ import type { UpstreamEnd, UpstreamMachine } from '../pop3/upstream-effect.ts';
 import type { UpstreamFailure } from '../pop3/upstream-failure.ts';
 import type { Connection, ConnectionHandler, Transport, TransportError } from '../transport/transport.ts';
 import { closeSilently } from './close-silently.ts';
-import { Deadline, type DeadlineWheel } from './deadlines.ts';
+import { type DeadlineWheel, Timed } from './deadlines.ts';
 import type { Resolver } from './resolver.ts';
 import type { UpstreamServer } from './upstream.ts';
 
@@ -32,8 +32,8 @@ export type DialogueEvents = {
   failed(failure: OpenFailure, detail: string): void;
 };
 
-/** A connection to one server of a mailstore, and a machine that talks on it, under one deadline. */
-export class Dialogue {
+/** A connection to one server of a mailstore, and a machine that talks on it, under one deadline: it hangs on the wheel. */
+export class Dialogue extends Timed {
   /** Whom it talks to, or tried last. */
   address: string | null = null;
   /** By performance.now(); 0 until the TCP connection stands. */
@@ -42,7 +42,6 @@ export class Dialogue {
   readonly #machine: UpstreamMachine;
   readonly #services: DialogueServices;
   readonly #events: DialogueEvents;
-  readonly #deadline = new Deadline(() => this.#expired());
   #header: Uint8Array | null = null;
   readonly #startedAt = performance.now();
   /** When what is waited for must have come, by performance.now(). */
@@ -62,6 +61,7 @@ export class Dialogue {
     services: DialogueServices,
     events: DialogueEvents,
   ) {
+    super();
     this.#server = server;
     this.#machine = machine;
     this.#services = services;
@@ -73,19 +73,26 @@ export class Dialogue {
    * @param header what goes before all else, TLS included; null for nothing
    * @param until by performance.now()
    */
-  async connect(header: Uint8Array | null, until: number): Promise<void> {
+  connect(header: Uint8Array | null, until: number): void {
     this.#header = header;
     this.expect(until);
     // A name that no line can carry connects nowhere.
     this.#pump();
     if (this.#over) return;
-    try {
-      this.#addresses = await this.#services.resolver.resolve(this.#server.host);
-    } catch (error) {
-      this.#fail('not-resolved', `${this.#server.host}: ${(error as Error).message}`);
-      return;
-    }
-    if (!this.#over) this.#connect();
+    const { host } = this.#server;
+    const addresses = this.#services.resolver.resolve(host);
+    if (addresses instanceof Promise)
+      addresses.then(
+        (found) => this.#resolved(found),
+        (error: Error) => this.#fail('not-resolved', `${host}: ${error.message}`),
+      );
+    else this.#resolved(addresses);
+  }
+
+  #resolved(addresses: readonly string[]): void {
+    if (this.#over) return;
+    this.#addresses = addresses;
+    this.#connect();
   }
 
   /** Goes on with a connection that stands, and whose octets nobody else is waiting for. */
@@ -102,12 +109,12 @@ export class Dialogue {
   /** Moves the deadline, for what the mailstore is to do next. */
   expect(until: number): void {
     this.#until = until;
-    this.#services.wheel.set(this.#deadline, until - performance.now());
+    this.#services.wheel.set(this, until - performance.now());
   }
 
   /** Nothing is due from the mailstore. */
   rest(): void {
-    this.#services.wheel.clear(this.#deadline);
+    this.#services.wheel.clear(this);
   }
 
   /** Closes what was opened; nothing is called any more. */
@@ -132,8 +139,11 @@ export class Dialogue {
       this.#fail('not-resolved', `${this.#server.host} has no address`);
       return;
     }
-    const left = this.#until - performance.now();
-    this.#services.wheel.set(this.#deadline, left / (this.#addresses.length - this.#next + 1));
+    const { length } = this.#addresses;
+    if (length > 1) {
+      const left = this.#until - performance.now();
+      this.#services.wheel.set(this, left / (length - this.#next + 1));
+    }
     this.#connection = this.#services.transport.connect({
       address: this.address,
       port: this.#server.port,
@@ -144,7 +154,7 @@ export class Dialogue {
 
   opened(connection: Connection): void {
     this.connectedAt = performance.now();
-    this.expect(this.#until);
+    if (this.#addresses.length > 1) this.expect(this.#until);
     if (this.#header !== null) connection.write(this.#header);
     if (this.#server.upstream.tls === 'implicit') connection.startTls(this.#server.clientTls!);
   }
@@ -188,7 +198,7 @@ export class Dialogue {
     }
   }
 
-  #expired(): void {
+  override due(): void {
     if (this.connectedAt > 0) this.#fail('login-timeout', `no answer at stage ${this.#machine.stage}`);
     else if (this.#connection !== null && this.#next < this.#addresses.length) {
       this.#abandon();

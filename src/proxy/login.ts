@@ -1,12 +1,17 @@
-import type { Account, Authenticator, Decision } from '../auth/authenticator.ts';
+import type { Account, Authenticator, Decision, LoginClient } from '../auth/authenticator.ts';
 import type { Log } from '../ops/log.ts';
 import type { LoginReason } from '../ops/outcome.ts';
 import type { Credentials } from '../pop3/credentials.ts';
 import type { LoginOutcome } from '../pop3/effect.ts';
 import type { Connection } from '../transport/transport.ts';
-import { Deadline } from './deadlines.ts';
+import { Timed } from './deadlines.ts';
 import { type LoginFacts, newFacts } from './login-facts.ts';
-import { PoolOpening, type PoolOpeningServices, type PoolResult } from './pool-opening.ts';
+import {
+  PoolOpening,
+  type PoolOpeningEvents,
+  type PoolOpeningServices,
+  type PoolResult,
+} from './pool-opening.ts';
 import { writeHeader } from './proxy-header-writer.ts';
 import { outcomeOfDecision, outcomeOfOpening } from './reasons.ts';
 import type { SessionClient } from './session-report.ts';
@@ -35,7 +40,7 @@ export type LoginEvents = {
   /** The password has been accepted, the mailstore is asked. */
   connecting(): void;
   /** The client's proof is right, and it waits for the server's: `proceed` goes on. */
-  proved(serverSignature: string): void;
+  proved(login: Login, serverSignature: string): void;
   /** Called once, unless the login is cancelled first. */
   ended(end: LoginEnd): void;
 };
@@ -44,29 +49,42 @@ type Accepted = Extract<Decision, { result: 'accepted' }>;
 
 const NO_NAME = outcomeOfDecision('no-local-user');
 
-/** One login: decided by the tables, then opened at the mailstore. */
-export class Login {
+/** One login: decided by the tables, then opened at the mailstore. On the wheel for the answer that waits for its time. */
+export class Login extends Timed implements LoginClient, PoolOpeningEvents {
   readonly facts: LoginFacts;
   readonly #services: LoginServices;
   readonly #credentials: Credentials;
   readonly #client: SessionClient;
   readonly #events: LoginEvents;
   readonly #startedAt = performance.now();
-  readonly #delay = new Deadline(() => this.#finish(this.#late.outcome, this.#late.reason));
   /** The answer that waits for its time. */
-  #late: Pick<LoginEnd, 'outcome' | 'reason'> = { outcome: { result: 'rejected' }, reason: 'none' };
+  #late: Pick<LoginEnd, 'outcome' | 'reason'> | null = null;
   /** Behind `proved`. */
   #accepted: Accepted | null = null;
   #opening: PoolOpening | null = null;
-  readonly #abort = new AbortController();
+  #cancelled = false;
+  /** Made when somebody waits for it. */
+  #abort: AbortController | null = null;
 
   constructor(services: LoginServices, credentials: Credentials, client: SessionClient, events: LoginEvents) {
+    super();
     this.#services = services;
     this.#credentials = credentials;
     this.#client = client;
     this.#events = events;
     this.facts = newFacts(credentials);
-    this.#decide();
+    // Before anybody is called, the caller has this object in hand.
+    queueMicrotask(() => this.#decide());
+  }
+
+  /** For the authenticator: whose login it is. */
+  get address(): string {
+    return this.#client.remote.address;
+  }
+
+  get gone(): AbortSignal {
+    this.#abort ??= new AbortController();
+    return this.#abort.signal;
   }
 
   /** Goes on behind `proved`. */
@@ -77,30 +95,43 @@ export class Login {
 
   /** The client is gone: nothing more is asked of anybody. */
   cancel(): void {
-    this.#abort.abort();
-    this.#services.wheel.clear(this.#delay);
+    this.#cancelled = true;
+    this.#abort?.abort();
+    this.#services.wheel.clear(this);
     if (this.#opening === null) return;
     this.#opening.cancel();
     this.facts.server = this.#opening.server;
   }
 
-  async #decide(): Promise<void> {
-    const { authenticator, log } = this.#services;
-    const { local, remote } = this.#client;
-    const { signal } = this.#abort;
+  #decide(): void {
+    if (this.#cancelled) return;
+    const { authenticator } = this.#services;
+    const { local } = this.#client;
     try {
-      const { timings } = this.facts;
-      const client = { address: remote.address, gone: signal };
-      const decision = await authenticator.authenticate(this.#credentials, local.address, timings, client);
-      if (!signal.aborted) this.#decided(decision);
+      const decision = authenticator.authenticate(this.#credentials, local.address, this.facts.timings, this);
+      if (decision instanceof Promise) this.#decideLater(decision);
+      else this.#decided(decision);
     } catch (error) {
-      // A fault of ours: of this one login, not of the process.
-      log.event('error', 'login-error', { detail: (error as Error).message });
-      if (!signal.aborted) this.#finish({ result: 'unavailable', code: 'SYS/TEMP' }, 'internal');
+      this.#faulted(error);
     }
   }
 
+  async #decideLater(decision: Promise<Decision>): Promise<void> {
+    try {
+      this.#decided(await decision);
+    } catch (error) {
+      this.#faulted(error);
+    }
+  }
+
+  /** A fault of ours: of this one login, not of the process. */
+  #faulted(error: unknown): void {
+    this.#services.log.event('error', 'login-error', { detail: (error as Error).message });
+    if (!this.#cancelled) this.#finish({ result: 'unavailable', code: 'SYS/TEMP' }, 'internal');
+  }
+
   #decided(decision: Decision): void {
+    if (this.#cancelled) return;
     switch (decision.result) {
       case 'rejected':
         this.#reject(decision.reason);
@@ -116,7 +147,7 @@ export class Login {
           break;
         }
         this.#accepted = decision;
-        this.#events.proved(decision.serverSignature);
+        this.#events.proved(this, decision.serverSignature);
         break;
     }
   }
@@ -143,7 +174,7 @@ export class Login {
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
     const login = { pool, user, named, plan, upstreamChecks, header };
-    this.#opening = new PoolOpening(login, this.#services, (result) => this.#opened(result, upstreamChecks));
+    this.#opening = new PoolOpening(login, this.#services, this);
   }
 
   /** Null where the client has not told it. */
@@ -151,7 +182,7 @@ export class Login {
     return vouched || !('password' in this.#credentials) ? null : this.#credentials.password;
   }
 
-  #opened(result: PoolResult, upstreamChecks: boolean): void {
+  opened(result: PoolResult): void {
     const { servers } = this.#services;
     if (result.server !== null) {
       const { server, address, connectMs, loginMs, notice, ok } = result;
@@ -164,7 +195,7 @@ export class Login {
       this.#finish({ result: 'accepted', reply }, 'none', { connection, rest });
       return;
     }
-    const { outcome, reason } = outcomeOfOpening(result.failure, upstreamChecks);
+    const { outcome, reason } = outcomeOfOpening(result.failure, this.facts.account!.upstreamChecks);
     // A wrong password that the mailstore was asked to check is no failure of the mailstore's.
     if (outcome.result !== 'rejected') this.#tell(result);
     this.#refuse(outcome, reason);
@@ -188,8 +219,13 @@ export class Login {
   #refuse(outcome: FinalOutcome, reason: LoginReason): void {
     this.#late = { outcome, reason };
     const left = this.#startedAt + this.#services.failureDelayMs - performance.now();
-    if (left > 0) this.#services.wheel.set(this.#delay, left);
+    if (left > 0) this.#services.wheel.set(this, left);
     else this.#finish(outcome, reason);
+  }
+
+  override due(): void {
+    const { outcome, reason } = this.#late!;
+    this.#finish(outcome, reason);
   }
 
   #finish(outcome: FinalOutcome, reason: LoginReason, upstream: OpenedUpstream | null = null): void {

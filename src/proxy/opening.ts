@@ -3,13 +3,14 @@ import { UpstreamLogin, type UpstreamPlan } from '../pop3/upstream-login.ts';
 import type { NoticeResult } from '../pop3/xclient.ts';
 import type { Connection } from '../transport/transport.ts';
 import type { KnownCapabilities } from './capabilities.ts';
-import { Dialogue, type DialogueServices, type OpenFailure } from './dialogue.ts';
+import { Dialogue, type DialogueEvents, type DialogueServices, type OpenFailure } from './dialogue.ts';
 import { mayBeAway } from './reasons.ts';
 import type { Spare } from './spare-set.ts';
 import type { Spares } from './spares.ts';
 import type { UpstreamServer } from './upstream.ts';
 
 export type OpenResult = OpenTimes & {
+  server: UpstreamServer;
   address: string | null;
   notice: NoticeResult;
   /** The login command is out: the maildrop may be locked, and no other server is to be asked. */
@@ -51,14 +52,19 @@ const YOUNG_MS = 5000;
 /** How long an older spare may take to answer; a mailstore that is well looks nothing up for it. */
 const SPARE_MS = 2000;
 
-/** Opens one logged-in session at a server of a mailstore. `done` is called once, unless cancelled first. */
-export class UpstreamOpening {
+export type OpenEvents = {
+  /** Called once, unless cancelled first. */
+  opened(result: OpenResult): void;
+};
+
+/** Opens one logged-in session at a server of a mailstore. */
+export class UpstreamOpening implements DialogueEvents {
   readonly #server: UpstreamServer;
   readonly #plan: UpstreamPlan;
   readonly #header: Uint8Array | null;
   readonly #patience: OpenPatience;
   readonly #services: UpstreamServices;
-  readonly #done: (result: OpenResult) => void;
+  readonly #events: OpenEvents;
   readonly #startedAt = performance.now();
   #machine: UpstreamLogin;
   #dialogue: Dialogue;
@@ -73,21 +79,21 @@ export class UpstreamOpening {
     header: Uint8Array | null,
     patience: OpenPatience,
     services: UpstreamServices,
-    done: (result: OpenResult) => void,
+    events: OpenEvents,
   ) {
     this.#server = server;
     this.#plan = { ...plan, pipelining: services.capabilities.pipelines(server) };
     this.#header = header;
     this.#patience = patience;
     this.#services = services;
-    this.#done = done;
+    this.#events = events;
     this.#machine = new UpstreamLogin(this.#plan);
     this.#dialogue = this.#talk();
     // Before anybody is called, the caller has this object in hand.
     queueMicrotask(() => this.#start());
   }
 
-  /** The client is gone: closes what was opened; `done` is not called any more. */
+  /** The client is gone: closes what was opened; nobody is told any more. */
   cancel(): void {
     this.#over = true;
     this.#dialogue.cancel();
@@ -121,37 +127,35 @@ export class UpstreamOpening {
   }
 
   #talk(): Dialogue {
-    return new Dialogue(this.#server, this.#machine, this.#services, {
-      sent: () => this.#sent(),
-      reached: (end) => this.#reached(end),
-      failed: (failure, detail) => this.#failed(failure, detail),
-    });
+    return new Dialogue(this.#server, this.#machine, this.#services, this);
   }
 
-  #sent(): void {
+  sent(): void {
     if (this.#machine.loginSent) this.#dialogue.expect(this.#startedAt + this.#patience.allMs);
   }
 
-  #reached(end: UpstreamEnd): void {
+  reached(end: UpstreamEnd): void {
     if (end.do !== 'done') return;
     const { reply, rest } = end;
     const facts = this.#facts();
-    this.#done({ ok: true, connection: this.#dialogue.release(), reply, rest, ...facts });
+    this.#events.opened({ ok: true, connection: this.#dialogue.release(), reply, rest, ...facts });
   }
 
-  #failed(failure: OpenFailure, detail: string): void {
+  failed(failure: OpenFailure, detail: string): void {
     const dead = this.#spare;
     const mayGoOn = dead !== null && !this.#machine.loginSent && failure !== 'cannot-express';
     if (mayBeAway(failure)) this.#services.capabilities.lost(this.#server);
     // Another login is not to find out the same.
     if (dead !== null && (mayGoOn || mayBeAway(failure))) this.#services.spares.stale(this.#server, dead);
     if (mayGoOn) this.#tryAfresh();
-    else this.#done({ ok: false, failure, detail, ...this.#facts() });
+    else this.#events.opened({ ok: false, failure, detail, ...this.#facts() });
   }
 
   #facts() {
     const { notice, loginSent, nameSent } = this.#machine;
-    return { address: this.#dialogue.address, notice, loginSent, nameSent, ...this.#times() };
+    const { address } = this.#dialogue;
+    const { connectMs, loginMs } = this.#times();
+    return { server: this.#server, address, notice, loginSent, nameSent, connectMs, loginMs };
   }
 
   #times(): OpenTimes {

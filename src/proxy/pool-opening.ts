@@ -1,7 +1,13 @@
 import type { Trial } from '../pool/health.ts';
 import type { UpstreamPlan } from '../pop3/upstream-login.ts';
 import type { OpenFailure } from './dialogue.ts';
-import { type OpenPatience, type OpenResult, UpstreamOpening, type UpstreamServices } from './opening.ts';
+import {
+  type OpenEvents,
+  type OpenPatience,
+  type OpenResult,
+  UpstreamOpening,
+  type UpstreamServices,
+} from './opening.ts';
 import type { ServerReport } from './server-report.ts';
 import type { UpstreamServer } from './upstream.ts';
 import type { ServerMember, UpstreamPool } from './upstream-pool.ts';
@@ -30,9 +36,14 @@ export type RouteFailure =
   | 'nested-login';
 
 /** With the server that it came to, or was tried last; null where none was. */
-export type PoolResult = (OpenResult & { server: UpstreamServer }) | Unrouted;
+export type PoolResult = OpenResult | Unrouted;
 export type Unrouted = { ok: false; server: null; failure: RouteFailure };
 export type LoginFailure = OpenFailure | RouteFailure;
+
+export type PoolOpeningEvents = {
+  /** Called once, unless cancelled first. */
+  opened(result: PoolResult): void;
+};
 
 export type PoolOpeningServices = UpstreamServices & { servers: ServerReport };
 
@@ -40,12 +51,12 @@ const NONE: readonly ServerMember[] = [];
 
 /**
  * Opens one logged-in session at an upstream: at the user's server or, where that fails before the login command is
- * out, at the next one, all under one deadline. `done` is called once, unless cancelled first.
+ * out, at the next one, all under one deadline.
  */
-export class PoolOpening {
+export class PoolOpening implements OpenEvents {
   readonly #login: PoolLogin;
   readonly #services: PoolOpeningServices;
-  readonly #done: (result: PoolResult) => void;
+  readonly #events: PoolOpeningEvents;
   readonly #until: number;
   #tried: readonly ServerMember[] = NONE;
   #member: ServerMember | null = null;
@@ -53,17 +64,17 @@ export class PoolOpening {
   #opening: UpstreamOpening | null = null;
   #over = false;
 
-  constructor(login: PoolLogin, services: PoolOpeningServices, done: (result: PoolResult) => void) {
+  constructor(login: PoolLogin, services: PoolOpeningServices, events: PoolOpeningEvents) {
     this.#login = login;
     this.#services = services;
-    this.#done = done;
+    this.#events = events;
     this.#until = performance.now() + login.pool.upstream.timeoutMs;
     // Where none can be asked, the caller has this object in hand before it is told so.
     const failure = login.pool.enter(saidOf(login)) ? this.#next() : 'nested-login';
     if (failure !== null) queueMicrotask(() => this.#unrouted(failure));
   }
 
-  /** The client is gone: closes what was opened; `done` is not called any more. */
+  /** The client is gone: closes what was opened; nobody is told any more. */
   cancel(): void {
     if (this.#over) return;
     this.#leave();
@@ -84,14 +95,7 @@ export class PoolOpening {
     if (member === null) return 'server-down';
     this.#member = member;
     this.#trial = member.health.begin();
-    this.#opening = new UpstreamOpening(
-      member.server,
-      plan,
-      header,
-      this.#patience(),
-      this.#services,
-      (result) => this.#opened(member, result),
-    );
+    this.#opening = new UpstreamOpening(member.server, plan, header, this.#patience(), this.#services, this);
     return null;
   }
 
@@ -103,8 +107,9 @@ export class PoolOpening {
     return { allMs, greetingMs: isLast ? allMs : Math.min(pool.upstream.connectTimeoutMs, allMs / 2) };
   }
 
-  #opened(member: ServerMember, result: OpenResult): void {
+  opened(result: OpenResult): void {
     const { pool, upstreamChecks } = this.#login;
+    const member = this.#member!;
     const mayGoOn = pool.ended(member, this.#trial, result, upstreamChecks && result.nameSent);
     if (mayGoOn && performance.now() < this.#until) {
       this.#tried = [...this.#tried, member];
@@ -114,13 +119,13 @@ export class PoolOpening {
       }
     }
     this.#leave();
-    this.#done({ ...result, server: member.server });
+    this.#events.opened(result);
   }
 
   #unrouted(failure: RouteFailure): void {
     if (this.#over) return;
     this.#leave();
-    this.#done({ ok: false, server: null, failure });
+    this.#events.opened({ ok: false, server: null, failure });
   }
 
   #leave(): void {

@@ -28,12 +28,17 @@ export class Resolver {
 
   /**
    * All addresses of a host, in the order in which they should be tried. While the DNS fails or hangs, the last
-   * answer serves on. Rejects only where a name has never been resolved.
+   * answer serves on. At once where one is known that is fresh, or none is needed. Rejects only where a name has never
+   * been resolved.
    */
-  async resolve(host: string): Promise<readonly string[]> {
-    if (isIP(host) !== 0) return [host];
+  resolve(host: string): readonly string[] | Promise<readonly string[]> {
     const known = this.#answers.get(host);
     if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.addresses;
+    if (isIP(host) !== 0) {
+      const itself = { addresses: [host], at: Infinity };
+      this.#answers.set(host, itself);
+      return itself.addresses;
+    }
     const asked = this.#ask(host);
     return known === undefined ? asked : soon(asked, known.addresses);
   }

@@ -15,7 +15,8 @@ export class SaltQuestion {
     answered: (salting: Salting) => void,
   ) {
     this.facts = facts;
-    authenticator.salt(facts.user, localAddress, facts.timings).then((salting) => {
+    // Before anybody is called, the caller has this object in hand.
+    Promise.resolve(authenticator.salt(facts.user, localAddress, facts.timings)).then((salting) => {
       if (!this.#cancelled) answered(salting);
     });
   }

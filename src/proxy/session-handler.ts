@@ -1,17 +1,32 @@
-import type { Connection, ConnectionHandler } from '../transport/transport.ts';
+import type { Connection, ConnectionHandler, TransportError } from '../transport/transport.ts';
 import type { Session } from './session.ts';
 
-function guarded(connection: Connection, step: (session: Session) => void): void {
+/** A fault of the proxy's own ends the one session that met it, and no other. No closure for each event: `step` is shared. */
+function guarded<Told>(
+  connection: Connection,
+  step: (session: Session, told: Told) => void,
+  told: Told,
+): void {
   const session = connection.context as Session;
-  session.guard(() => step(session));
+  try {
+    step(session, told);
+  } catch (error) {
+    session.faulted(error);
+  }
 }
+
+const received = (session: Session, octets: Uint8Array) => session.received(octets);
+const drained = (session: Session) => session.drained();
+const ended = (session: Session) => session.ended();
+const secured = (session: Session) => session.secured();
+const closed = (session: Session, error: TransportError | null) => session.closed(error);
 
 /** Shared by all sessions: each hangs on its connection. */
 export const SESSION_HANDLER: ConnectionHandler = {
   opened() {},
-  received: (connection, octets) => guarded(connection, (session) => session.received(octets)),
-  drained: (connection) => guarded(connection, (session) => session.drained()),
-  ended: (connection) => guarded(connection, (session) => session.ended()),
-  secured: (connection) => guarded(connection, (session) => session.secured()),
-  closed: (connection, error) => guarded(connection, (session) => session.closed(error)),
+  received: (connection, octets) => guarded(connection, received, octets),
+  drained: (connection) => guarded(connection, drained, null),
+  ended: (connection) => guarded(connection, ended, null),
+  secured: (connection) => guarded(connection, secured, null),
+  closed: (connection, error) => guarded(connection, closed, error),
 };

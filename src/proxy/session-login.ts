@@ -1,7 +1,7 @@
 import type { Salting } from '../auth/authenticator.ts';
 import type { Credentials, ScramSalt } from '../pop3/credentials.ts';
 import type { LoginOutcome } from '../pop3/effect.ts';
-import { Login, type LoginEnd, type LoginServices, type OpenedUpstream } from './login.ts';
+import { Login, type LoginEnd, type LoginEvents, type LoginServices, type OpenedUpstream } from './login.ts';
 import { newFacts } from './login-facts.ts';
 import { outcomeOfDecision } from './reasons.ts';
 import { SaltQuestion } from './salt-question.ts';
@@ -15,7 +15,7 @@ export type SessionLoginEvents = {
 };
 
 /** The logins of a session, one after the other: each asked, decided, proved, opened, and told to the report. */
-export class SessionLogin {
+export class SessionLogin implements LoginEvents {
   readonly #services: LoginServices;
   readonly #report: SessionReport;
   readonly #events: SessionLoginEvents;
@@ -52,11 +52,7 @@ export class SessionLogin {
   authenticate(credentials: Credentials): void {
     this.#proved = null;
     this.#report.enter('authenticating');
-    const login: Login = new Login(this.#services, credentials, this.#report.client, {
-      connecting: () => this.#report.enter('connecting'),
-      proved: (serverSignature) => this.#park(login, serverSignature),
-      ended: (end) => this.#ended(end),
-    });
+    const login = new Login(this.#services, credentials, this.#report.client, this);
     this.#running = login;
     this.#report.loginStarted(login.facts);
   }
@@ -85,29 +81,33 @@ export class SessionLogin {
     this.#upstream = null;
   }
 
-  #salted(salting: Salting): void {
-    if (salting.result === 'unavailable') {
-      const { reason } = salting;
-      this.#ended({ outcome: outcomeOfDecision(reason), reason, upstream: null });
-      return;
-    }
-    this.#running = null;
-    this.#report.enter('authorization');
-    this.#events.told(salting.salted);
+  connecting(): void {
+    this.#report.enter('connecting');
   }
 
-  #park(login: Login, serverSignature: string): void {
+  proved(login: Login, serverSignature: string): void {
     this.#running = null;
     this.#proved = login;
     this.#report.enter('authorization');
     this.#events.settled({ result: 'proved', serverSignature });
   }
 
-  #ended(end: LoginEnd): void {
+  ended(end: LoginEnd): void {
     this.#report.loginEnded(end);
     this.#running = null;
     this.#upstream = end.upstream;
     if (end.upstream === null) this.#report.enter('authorization');
     this.#events.settled(end.outcome);
+  }
+
+  #salted(salting: Salting): void {
+    if (salting.result === 'unavailable') {
+      const { reason } = salting;
+      this.ended({ outcome: outcomeOfDecision(reason), reason, upstream: null });
+      return;
+    }
+    this.#running = null;
+    this.#report.enter('authorization');
+    this.#events.told(salting.salted);
   }
 }

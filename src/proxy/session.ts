@@ -1,17 +1,18 @@
 import type { EndReason } from '../ops/outcome.ts';
 import { Authorization, BUFFERED_LIMIT } from '../pop3/authorization.ts';
-import type { Effect } from '../pop3/effect.ts';
+import type { ScramSalt } from '../pop3/credentials.ts';
+import type { Effect, LoginOutcome } from '../pop3/effect.ts';
 import { SHUTTING_DOWN, TIMED_OUT } from '../pop3/reply.ts';
 import type { Connection, TransportError } from '../transport/transport.ts';
 import { certificateRefusal } from './client-certificate.ts';
-import { Deadline } from './deadlines.ts';
+import { Timed } from './deadlines.ts';
 import type { Introduced } from './introduction.ts';
 import type { ListenerPolicy, ProxyServices } from './listener.ts';
 import { Patience } from './patience.ts';
 import { endOfClose } from './reasons.ts';
 import { type Ongoing, RelayedSession, type Sessions } from './relayed-session.ts';
 import { SESSION_HANDLER } from './session-handler.ts';
-import { SessionLogin } from './session-login.ts';
+import { SessionLogin, type SessionLoginEvents } from './session-login.ts';
 import { SessionReport } from './session-report.ts';
 
 /** How long a client may take to close its side after the proxy's last line. */
@@ -20,16 +21,16 @@ const CLOSING_MS = 5000;
 /**
  * A client's connection from the accept to its login, or to its end without one. Runs the effects of the protocol
  * machine on the connection, keeps the deadlines before the login, and is followed by a RelayedSession after it: most
- * sessions that are open at any time are idle behind their login, and need nothing of what is kept here.
+ * sessions that are open at any time are idle behind their login, and need nothing of what is kept here. On the wheel
+ * for the limits before the login.
  */
-export class Session implements Ongoing {
+export class Session extends Timed implements Ongoing, SessionLoginEvents {
   readonly #connection: Connection;
   readonly #listener: ListenerPolicy;
   readonly #services: ProxyServices;
   readonly #sessions: Sessions;
   readonly #machine: Authorization;
   readonly #report: SessionReport;
-  readonly #deadline = new Deadline(() => this.guard(() => this.#expired()));
   readonly #patience: Patience;
   readonly #login: SessionLogin;
   /** The relay has the connection: nothing here is used any more. */
@@ -53,6 +54,7 @@ export class Session implements Ongoing {
     introduced: Introduced | null,
     sessions: Sessions,
   ) {
+    super();
     this.#connection = connection;
     this.#listener = listener;
     this.#services = services;
@@ -62,18 +64,14 @@ export class Session implements Ongoing {
     const tls = listener.tls === 'implicit';
     const clearLogins = listener.clearLogins(connection.remoteAddress);
     this.#machine = new Authorization(listener.authorization, { tls, clearLogins }, services.unique);
-    this.#login = new SessionLogin(services, this.#report, {
-      told: (salted) => this.guard(() => this.#answered(() => this.#machine.told(salted))),
-      settled: (outcome) => this.guard(() => this.#answered(() => this.#machine.settle(outcome))),
-    });
+    this.#login = new SessionLogin(services, this.#report, this);
     connection.context = this;
     connection.handler = SESSION_HANDLER;
-    this.guard(() => {
-      if (listener.tls === 'implicit') this.#startTls(introduced?.unread);
-      else this.#reply(this.#machine.greet());
-      this.#arm();
-      if (listener.tls !== 'implicit' && introduced !== null) this.received(introduced.unread);
-    });
+    try {
+      this.#begin(introduced);
+    } catch (error) {
+      this.faulted(error);
+    }
   }
 
   /** The proxy stops: who has not begun to log in is told so and goes; a login under way and a session go on. */
@@ -88,14 +86,10 @@ export class Session implements Ongoing {
     else this.#shutDown();
   }
 
-  /** A fault of the proxy's own ends the one session that met it, and no other. */
-  guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#report.fault(error);
-      this.#connection.destroy();
-    }
+  /** A fault of the proxy's own: it ends this session, and no other. */
+  faulted(error: unknown): void {
+    this.#report.fault(error);
+    this.#connection.destroy();
   }
 
   received(octets: Uint8Array): void {
@@ -141,6 +135,40 @@ export class Session implements Ongoing {
     this.#report.end ??= error === null ? 'client-closed' : 'client-lost';
     this.#login.abandon();
     this.#over();
+  }
+
+  told(salted: ScramSalt): void {
+    try {
+      this.#machine.told(salted);
+      this.#answered();
+    } catch (error) {
+      this.faulted(error);
+    }
+  }
+
+  settled(outcome: LoginOutcome): void {
+    try {
+      this.#machine.settle(outcome);
+      this.#answered();
+    } catch (error) {
+      this.faulted(error);
+    }
+  }
+
+  override due(): void {
+    try {
+      this.#expired();
+    } catch (error) {
+      this.faulted(error);
+    }
+  }
+
+  #begin(introduced: Introduced | null): void {
+    const { tls } = this.#listener;
+    if (tls === 'implicit') this.#startTls(introduced?.unread);
+    else this.#reply(this.#machine.greet());
+    this.#arm();
+    if (tls !== 'implicit' && introduced !== null) this.received(introduced.unread);
   }
 
   #startTls(unread?: Uint8Array): void {
@@ -200,9 +228,8 @@ export class Session implements Ongoing {
     this.#connection.pause();
   }
 
-  /** The machine gets what it waited for. */
-  #answered(answer: () => void): void {
-    answer();
+  /** The machine has got what it waited for. */
+  #answered(): void {
     this.#connection.resume();
     this.#patience.progress(this.#services.wheel.now);
     this.#arm();
@@ -212,7 +239,7 @@ export class Session implements Ongoing {
 
   #startRelay(unread: Uint8Array): void {
     const { connection, rest } = this.#login.handOver();
-    this.#services.wheel.clear(this.#deadline);
+    this.#services.wheel.clear(this);
     this.#handedOver = true;
     const { attempts, lastCommand } = this.#machine;
     const ends = { client: this.#connection, upstream: connection };
@@ -227,13 +254,13 @@ export class Session implements Ongoing {
   /** For the next limit before the login. */
   #arm(): void {
     const { wheel } = this.#services;
-    wheel.set(this.#deadline, Math.max(0, this.#patience.end - wheel.now));
+    wheel.set(this, Math.max(0, this.#patience.end - wheel.now));
   }
 
   /** Lines that came since have moved the limit; a login under way has deadlines of its own. */
   #expired(): void {
     if (this.#closing) this.#connection.destroy();
-    else if (this.#login.underWay) this.#services.wheel.set(this.#deadline, this.#services.limits.lineMs);
+    else if (this.#login.underWay) this.#services.wheel.set(this, this.#services.limits.lineMs);
     else if (this.#patience.end > this.#services.wheel.now) this.#arm();
     else if (this.#patience.inHandshake) {
       this.#report.handshakeFailed('handshake-timeout');
@@ -260,11 +287,11 @@ export class Session implements Ongoing {
     if (farewell !== null) this.#connection.write(farewell);
     this.#connection.end();
     this.#connection.resume();
-    this.#services.wheel.set(this.#deadline, CLOSING_MS);
+    this.#services.wheel.set(this, CLOSING_MS);
   }
 
   #over(): void {
-    this.#services.wheel.clear(this.#deadline);
+    this.#services.wheel.clear(this);
     this.#report.close(this.#machine.attempts, this.#machine.lastCommand);
     this.#sessions.gone(this);
   }
