@@ -33,14 +33,31 @@ const dataEvents = {
     else putOff(() => socket.data.onEnd(socket as NativeSocket));
   },
   close(socket, error) {
-    if (!isInside()) socket.data.onClose(socket as NativeSocket, error);
-    else putOff(() => socket.data.onClose(socket as NativeSocket, error));
+    if (!isInside()) closed(socket as NativeSocket, error);
+    else putOff(() => closed(socket as NativeSocket, error));
   },
   error(socket, error) {
     if (TLS_FAILURE.test(errorCode(error))) socket.data.onError(socket as NativeSocket, error);
     else throwLater(error);
   },
 } satisfies Events;
+
+/** Bun keeps a closed socket until its next full collection, and with it all that its data leads to. */
+function closed(socket: NativeSocket, error: unknown): void {
+  const connection = socket.data;
+  socket.data = NOBODY;
+  connection.onClose(socket, error);
+}
+
+/** What a closed socket belongs to: it is told nothing. */
+const NOBODY = {
+  onData() {},
+  onDrain() {},
+  onEnd() {},
+  onHandshake() {},
+  onError() {},
+  onClose() {},
+} as Partial<BunConnection> as BunConnection;
 
 /** Of its own, so that the copy is made before it is put off. */
 function putOffData(socket: NativeSocket, octets: Uint8Array): void {
