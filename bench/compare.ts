@@ -7,8 +7,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from '../test/support/temp.ts';
+import type { Site } from './compare/instances.ts';
 import { machine } from './compare/machine.ts';
 import { type Options, parseOptions, usage } from './compare/options.ts';
+import { oursOnBun, oursOnNode } from './compare/peers/ours.ts';
 import type { Peer } from './compare/peers/peer.ts';
 import { isInstalled, missingPackages, PEERS } from './compare/peers/peers.ts';
 import { page } from './compare/report.ts';
@@ -16,6 +18,7 @@ import { type Cell, runAll } from './compare/run.ts';
 import { makeSite, withSink } from './compare/site.ts';
 import { TARGETS } from './compare/targets.ts';
 import { WORKLOADS } from './compare/workloads.ts';
+import { isWell, type Soaked, soak } from './soak/soak.ts';
 
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
 /** Without them nothing can be measured; without a peer's, that peer is left out. */
@@ -56,13 +59,15 @@ async function compare(options: Options, args: readonly string[]): Promise<numbe
   const folder = temporaryFolder('bench');
   try {
     const site = await makeSite(folder.path, options);
-    const cells = await withSink(site, (sinkPid) =>
-      runAll(site, options, { workloads, peers, sinkPid }, (line) => void complain(`${line}\n`, 0)),
-    );
+    const say = (line: string) => void complain(`${line}\n`, 0);
+    const { cells, soaked } = await withSink(site, async (sinkPid) => ({
+      cells: await runAll(site, options, { workloads, peers, sinkPid }, say),
+      soaked: await soakAll(site, options, say),
+    }));
     const before = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : null;
     const written = page(
       {
-        ...{ cells, workloads, peers, absent, targets: TARGETS, facts: await machine(peers) },
+        ...{ cells, soaked, workloads, peers, absent, targets: TARGETS, facts: await machine(peers) },
         command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
         date: new Date().toISOString().slice(0, 10),
         accounting: site.cgroups ? 'of a cgroup of its own' : '/proc/PID/stat of the tree, in steps of 10 ms',
@@ -71,10 +76,17 @@ async function compare(options: Options, args: readonly string[]): Promise<numbe
     );
     if (options.write) writeFileSync(PAGE, written);
     else print(written, 0);
-    return failures(cells);
+    return failures(cells) || (soaked.every(isWell) ? 0 : 1);
   } finally {
     folder.remove();
   }
+}
+
+async function soakAll(site: Site, options: Options, say: (line: string) => void): Promise<Soaked[]> {
+  const soaked: Soaked[] = [];
+  const ours = [oursOnBun, oursOnNode].filter(({ id }) => options.soak > 0 && options.peers.includes(id));
+  for (const peer of ours) soaked.push(await soak(site, peer, options.soak, say));
+  return soaked;
 }
 
 function withMissing(peer: Peer): { title: string; why: string }[] {

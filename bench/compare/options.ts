@@ -1,5 +1,6 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
+import { LEAST_MINUTES, MOST_MINUTES } from '../soak/verdict.ts';
 
 export type Options = {
   reps: number;
@@ -8,6 +9,8 @@ export type Options = {
   warmup: number;
   peers: readonly string[];
   workloads: readonly string[];
+  /** Minutes for each of our runtimes; 0 for none. */
+  soak: number;
   write: boolean;
   loadCore: number;
   proxyCore: number;
@@ -27,6 +30,7 @@ export function usage({ peers, workloads }: Choice): string {
   --workloads A,B,…    ${workloads.join(',')}
   --load-core N        CPU of the load generator, the mailstore and an auth service (0)
   --proxy-core N       CPU of the proxy (1)
+  --soak M             and then minutes of mixed traffic for bun and for node, as far as they are among the peers (0)
   --write              write docs/performance.md; without it the page goes to standard output
 `;
 }
@@ -44,6 +48,7 @@ export function parseOptions(args: readonly string[], known: Choice): Options | 
         workloads: { type: 'string', default: known.workloads.join(',') },
         'load-core': { type: 'string', default: '0' },
         'proxy-core': { type: 'string', default: '1' },
+        soak: { type: 'string', default: '0' },
         write: { type: 'boolean', default: false },
       },
     });
@@ -54,6 +59,7 @@ export function parseOptions(args: readonly string[], known: Choice): Options | 
       warmup: number('--warmup', values.warmup, { least: 0, most: MOST_SECONDS }),
       peers: chosen('--peers', values.peers, known.peers),
       workloads: chosen('--workloads', values.workloads, known.workloads),
+      soak: soaking(values.soak),
       write: values.write,
       loadCore: number('--load-core', values['load-core'], { least: 0, most: 4095, whole: true }),
       proxyCore: number('--proxy-core', values['proxy-core'], { least: 0, most: 4095, whole: true }),
@@ -61,6 +67,12 @@ export function parseOptions(args: readonly string[], known: Choice): Options | 
   } catch (error) {
     return { error: (error as Error).message };
   }
+}
+
+function soaking(text: string): number {
+  const minutes = number('--soak', text, { least: 0, most: MOST_MINUTES });
+  if (minutes > 0 && minutes < LEAST_MINUTES) throw new Error(`--soak is at least ${LEAST_MINUTES}, or 0`);
+  return minutes;
 }
 
 function number(name: string, text: string, range: { least: number; most: number; whole?: boolean }): number {

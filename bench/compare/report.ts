@@ -1,4 +1,6 @@
-/** docs/performance.md: all of it is written here but for the section between the markers. */
+/** docs/performance.md: all of it is written here but for the sections between markers, which stay. */
+import { type Soaked, soakTable } from '../soak/soak.ts';
+import { type Kept, kept, marked, table } from './markdown.ts';
 import type { Peer } from './peers/peer.ts';
 import { leftOut, wayOf } from './peers/peers.ts';
 import { type Cell, type Figures, mediansOf, startTimes } from './run.ts';
@@ -17,11 +19,20 @@ export type Report = {
   command: string;
   date: string;
   accounting: string;
+  soaked: readonly Soaked[];
 };
 
-const BEGIN = '<!-- by hand: begin -->';
-const END = '<!-- by hand: end -->';
-const NOTHING_YET = `${BEGIN}\n## What the profile shows, and what was tried\n\nNothing is noted here yet.\n${END}`;
+const BY_HAND: Kept = {
+  begin: '<!-- by hand: begin -->',
+  end: '<!-- by hand: end -->',
+  otherwise: '## What the profile shows, and what was tried\n\nNothing is noted here yet.',
+};
+/** Takes longer than all the rest, and is written by `--soak` alone. */
+const SOAK: Kept = {
+  begin: '<!-- soak: begin -->',
+  end: '<!-- soak: end -->',
+  otherwise: '## Soak\n\nNot run yet: `npm run bench -- --soak 30`.',
+};
 /** More of one CPU than that taken by anything else, and a measurement is named. */
 const DISTURBED_PERCENT = 15;
 
@@ -31,20 +42,14 @@ export function page(report: Report, before: string | null): string {
   return `${[
     introduction(report),
     `## Targets\n\n${targetTable(report, judge(report.targets, figures))}`,
-    byHand(before),
+    kept(before, BY_HAND),
     '## All figures',
     ...report.workloads.map((workload) => workloadSection(report, workload, figures)),
     ...observing(report.workloads, figures),
     `### Start\n\nUntil the port accepts connections; the median of all starts with a few hundred users.\n\n${startTable(report)}`,
+    report.soaked.length === 0 ? kept(before, SOAK) : marked(SOAK, soakSection(report)),
     `## How it is measured\n\n${method(report)}`,
   ].join('\n\n')}\n`;
-}
-
-/** What stands between the markers, with them. */
-export function byHand(before: string | null): string {
-  const begin = before?.indexOf(BEGIN) ?? -1;
-  const end = before?.indexOf(END) ?? -1;
-  return before === null || begin < 0 || end < begin ? NOTHING_YET : before.slice(begin, end + END.length);
 }
 
 function introduction({ facts, command, date, absent }: Report): string {
@@ -138,6 +143,13 @@ function observing(workloads: readonly Workload[], figures: Figures): string[] {
   return [`### Log and metrics\n\n${about}\n\n${table(['', 'without', 'with', ''], rows)}`];
 }
 
+function soakSection({ soaked, date }: Report): string {
+  const about =
+    'Polls, downloads at once and one by one, TLS full and resumed, slow readers, wrong passwords, clients that are ' +
+    'gone in the midst, to two instances at once, one of them with TLS; memory and descriptors of both.';
+  return `## Soak\n\n${about} Measured on ${date}.\n\n${soakTable(soaked)}`;
+}
+
 function startTable({ cells, peers }: Report): string {
   const times = startTimes(cells);
   const rows = peers.flatMap(({ id, title }) => (times.has(id) ? [[title, times.get(id)!.toFixed(0)]] : []));
@@ -178,12 +190,6 @@ function method({ cells, accounting, workloads }: Report): string {
     '- Login latency is from connect() to the reply to PASS.',
     `- Meanwhile anything else on the machine took ${median(others).toFixed(0)} % of one CPU (median), ${Math.max(...others).toFixed(0)} % at most${named.length === 0 ? '.' : `; more than ${DISTURBED_PERCENT} % in: ${named.join(', ')}.`}`,
   ].join('\n');
-}
-
-export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const rule = heads.map((_, index) => (index === 0 ? '---' : '---:'));
-  return [line(heads), line(rule), ...rows.map(line)].join('\n');
 }
 
 function plain(title: string): string {

@@ -1,13 +1,14 @@
-/** What clients do all day: polls, downloads, wrong passwords, connections that are cut. */
-import { connect } from 'node:net';
+/** What clients do all day: polls, downloads, in plain text and over TLS; and what some should not do. */
 import { ClientSession, type Watcher } from '../compare/client.ts';
 import { dialler } from '../compare/dial.ts';
 import { USERS_OF_EACH, userName } from '../compare/mailboxes.ts';
 import { MAILBOX_OF, steps } from '../compare/script.ts';
 import type { Script, Tls } from '../compare/workloads.ts';
+import { fail, goneInTheMidst, slowReader, wrongPassword } from './misbehaviour.ts';
 
 export type Counts = {
   sessions: number;
+  slow: number;
   refused: number;
   cut: number;
   errors: number;
@@ -17,9 +18,9 @@ export type Counts = {
 /** One kind of session, again and again: `every` ms one begins, if not `most` are under way. */
 type Stream = { script: Script; port: number; tls: Tls; every: number; most: number };
 
-/** Those who misbehave have addresses of their own: what is held against them is not held against the others. */
-const MISBEHAVING = '127.0.0.9';
+/** Ms. */
 const MISBEHAVE_EVERY = 100;
+const SLOW_EVERY = 2_000;
 const LONGEST = 20_000;
 
 export function startTraffic(
@@ -27,7 +28,7 @@ export function startTraffic(
   secure: number,
   password: string,
 ): { counts: Counts; stop(): void } {
-  const counts: Counts = { sessions: 0, refused: 0, cut: 0, errors: 0, firstError: null };
+  const counts: Counts = { sessions: 0, slow: 0, refused: 0, cut: 0, errors: 0, firstError: null };
   const streams: Stream[] = [
     { script: 'poll', port: plain, tls: 'off', every: 10, most: 64 },
     { script: 'pipelined', port: plain, tls: 'off', every: 200, most: 8 },
@@ -38,14 +39,17 @@ export function startTraffic(
     { script: 'many', port: secure, tls: 'full', every: 1_000, most: 4 },
   ];
   const stops = streams.map((stream) => keepComing(stream, password, counts));
-  const timer = setInterval(() => {
-    refused(plain, counts);
-    cut(plain, password, counts);
-  }, MISBEHAVE_EVERY);
+  const timers = [
+    setInterval(() => {
+      wrongPassword(plain, counts);
+      goneInTheMidst(plain, password, counts);
+    }, MISBEHAVE_EVERY),
+    setInterval(() => slowReader(plain, password, counts), SLOW_EVERY),
+  ];
   return {
     counts,
     stop() {
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       for (const stop of stops) stop();
     },
   };
@@ -84,43 +88,4 @@ function keepComing(
     clearInterval(timer);
     for (const session of active) session.abandon();
   };
-}
-
-function fail(counts: Counts, why: string): void {
-  counts.errors++;
-  counts.firstError ??= why;
-}
-
-/** A wrong password; whatever the answer, it must not be +OK. */
-function refused(port: number, counts: Counts): void {
-  const socket = connect({ host: '127.0.0.1', port, localAddress: MISBEHAVING });
-  socket.on('error', () => {});
-  socket.setTimeout(LONGEST, () => socket.destroy());
-  let received = '';
-  socket.on('data', (octets: Buffer) => {
-    received += octets.toString('latin1');
-    const lines = received.split('\r\n');
-    if (received.startsWith('+OK') && lines.length === 2) {
-      socket.write(`USER ${userName('small', 0)}\r\nPASS wrong\r\nQUIT\r\n`);
-    }
-  });
-  socket.on('close', () => {
-    // Greeting, USER, PASS.
-    if (received.split('\r\n')[2]?.startsWith('+OK') === true) fail(counts, 'a wrong password was accepted');
-    else counts.refused++;
-  });
-}
-
-/** A client that is gone in the midst of a download, or of a command. */
-function cut(port: number, password: string, counts: Counts): void {
-  const socket = connect({ host: '127.0.0.1', port, localAddress: MISBEHAVING });
-  const half = ++counts.cut % 2 === 0;
-  socket.on('error', () => {});
-  socket.setTimeout(LONGEST, () => socket.destroy());
-  socket.write(half ? 'USER half' : `USER ${userName('large', 0)}\r\nPASS ${password}\r\nRETR 1\r\n`);
-  let octets = 0;
-  socket.on('data', (data: Buffer) => {
-    octets += data.length;
-    if (half || octets > 100_000) socket.destroy();
-  });
 }

@@ -25,6 +25,10 @@ const ALLOWED: Record<Measure, { part: number; own: number }> = {
 };
 /** Fewer, and a third is no mean of anything. */
 export const LEAST_SAMPLES = 6;
+/** Ms between two samples. */
+export const EVERY = 10_000;
+export const LEAST_MINUTES = (LEAST_SAMPLES * EVERY) / 60_000;
+export const MOST_MINUTES = 24 * 60;
 
 export function verdicts(samples: readonly Sample[]): Verdict[] {
   if (samples.length < LEAST_SAMPLES) throw new Error(`${samples.length} samples are too few for a verdict`);

@@ -20,7 +20,7 @@ test('by default all peers and workloads, and nothing written', () => {
   assert.deepEqual(options.peers, KNOWN.peers);
   assert.deepEqual(options.workloads, KNOWN.workloads);
   assert.deepEqual([options.reps, options.duration, options.warmup], [3, 2, 3]);
-  assert.equal(options.write, false);
+  assert.deepEqual([options.soak, options.write], [0, false]);
 });
 
 test('what is chosen keeps the order of the tables', () => {
@@ -43,6 +43,7 @@ test('what cannot be is refused, with what can be', () => {
   assert.match(refused('--reps', '1.5'), /whole number/);
   assert.match(refused('--duration', 'long'), /^--duration is 'long'/);
   assert.match(refused('--duration', ''), /^--duration is ''/);
+  assert.equal(refused('--soak', '0.5'), '--soak is at least 1, or 0');
   assert.equal(refused('--peers', 'nginx,qpopper'), "--peers has 'qpopper'; it can have bun, nginx, dovecot");
   assert.match(refused('--workloads', ''), /it can have w1, w3$/);
   assert.match(refused('--rep', '1'), /--rep/);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { page, type Report } from '../../bench/compare/report.ts';
+import { isWell, type Soaked, soakTable } from '../../bench/soak/soak.ts';
 import { LEAST_SAMPLES, type Sample, verdicts } from '../../bench/soak/verdict.ts';
 
 function samples(count: number, pss: (seconds: number) => number): Sample[] {
@@ -41,4 +43,36 @@ test('what grows on is not flat, and the slope says how fast', () => {
 
 test('too few samples are no verdict', () => {
   assert.throws(() => verdicts(samples(LEAST_SAMPLES - 1, () => 1)), /5 samples are too few/);
+});
+
+function soaked(pss: (seconds: number) => number, errors = 0): Soaked {
+  const counts = { sessions: 250_000, slow: 900, refused: 18_000, cut: 18_000, errors };
+  const firstError = errors === 0 ? null : 'poll off: closed';
+  return {
+    ...{ title: '**ours**', minutes: 30, counts: { ...counts, firstError } },
+    verdicts: verdicts(samples(180, pss)),
+  };
+}
+
+test('a soak is well where nothing grew and nothing went wrong', () => {
+  assert.ok(isWell(soaked(() => 100_000)));
+  assert.equal(isWell(soaked((seconds) => 100_000 + 100 * seconds)), false);
+  assert.equal(isWell(soaked(() => 100_000, 1)), false);
+});
+
+test('its table tells what grew, and stays on the page when the rest is measured anew', () => {
+  const growing = soaked((seconds) => 102_400 + 102.4 * seconds, 1);
+  const written = soakTable([growing]);
+  assert.match(written, /\| \*\*ours\*\*: PSS, MiB \| 190\.5 \| 250\.5 \| \+360\.0 \| \*\*not flat\*\* \|/);
+  assert.match(written, /\| \*\*ours\*\*: descriptors \| 100\.0 \| 100\.0 \| \+0\.0 \| flat \|/);
+  assert.match(written, /- ours, 30 minutes: 250,000 sessions, .* 1 errors, the first: poll off: closed\./);
+  const nothing = { cells: [], workloads: [], peers: [], targets: [], absent: [], facts: [] };
+  const report: Report = {
+    ...{ ...nothing, command: 'npm run bench', date: '2026-01-02', accounting: 'by ticks' },
+    soaked: [growing],
+  };
+  const first = page(report, null);
+  assert.ok(first.includes(written));
+  assert.equal(page({ ...report, soaked: [] }, first), first);
+  assert.match(page({ ...report, soaked: [] }, null), /Not run yet: `npm run bench -- --soak 30`/);
 });
