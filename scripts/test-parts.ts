@@ -12,10 +12,36 @@ const BUN_ONLY = 'test/**/bun/*.test.ts';
  * Rooms whose files start nothing as they are loaded and have no hooks outside of a group: one process of Node's takes
  * all of them, which is a tenth of the work of a process for each.
  */
-const TOGETHER_ON_NODE = ['pop3', 'pool', 'config', 'tables/teapop'].map((room) => `test/${room}/*.test.ts`);
+const TOGETHER_ON_NODE = ['pop3', 'pool', 'config', 'auth', 'tables/teapop'].map(
+  (room) => `test/${room}/*.test.ts`,
+);
 
 /** What takes long begins first, so that nothing long is alone at the end. In seconds, roughly. */
-const LONG: Record<string, number> = {};
+const LONG: Record<string, number> = {
+  'test/system/tls-scanners.test.ts': 90,
+  'test/system/workers.test.ts': 40,
+  'test/system/redis-sentinel.test.ts': 30,
+  'test/system/upstream-pools.test.ts': 30,
+  'test/system/mechanisms.test.ts': 25,
+  'test/system/passwd-entries.test.ts': 25,
+  'test/system/signals.test.ts': 25,
+  'test/system/memory.test.ts': 20,
+  'test/system/flood.test.ts': 20,
+  'test/system/lookup.test.ts': 20,
+  'test/system/known-bugs.test.ts': 20,
+  'test/system/outage-near.test.ts': 20,
+  'test/transport/node.test.ts': 20,
+  'test/proxy/pools.test.ts': 20,
+  'test/transport/bun/sockets.test.ts': 15,
+  'test/system/sync-watch.test.ts': 15,
+  'test/system/sync.test.ts': 15,
+  'test/system/redis-cluster.test.ts': 15,
+  'test/system/tls-reload.test.ts': 15,
+  'test/proxy/failures-page.test.ts': 12,
+  'test/tables/sync/sync-loop.test.ts': 12,
+  'test/tables/sql/postgres.test.ts': 12,
+  'test/tables/sql/mysql.test.ts': 10,
+};
 /** Files in one run: so few that the last runs end at about the same time. */
 const FILES_OF_A_RUN = 12;
 
@@ -44,6 +70,8 @@ export function testParts(folder: string): Part[] {
   const system = testFiles('test/system/**/*.test.ts');
   const unit = testFiles('test/**/*.test.ts').filter((file) => !system.includes(file));
   const bunOnly = testFiles(BUN_ONLY);
+  const gone = Object.keys(LONG).filter((file) => ![...system, ...unit].includes(file));
+  if (gone.length > 0) throw new Error(`${gone.join(', ')}: named as long, but not there`);
   const together = testFiles(...TOGETHER_ON_NODE);
   for (const files of [system, unit, bunOnly, together])
     if (files.length === 0) throw new Error('a part has no test files');
