@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { stringify } from 'yaml';
 import { Pop3Client } from '../support/pop3-client.ts';
 import { freePort } from '../support/ports.ts';
+import { until } from '../support/process.ts';
 import { type ProxyProcess, startProxy } from '../support/proxy-process.ts';
 import { ADDRESS } from '../support/running-site.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temp.ts';
@@ -124,16 +125,16 @@ describe('a proxy that is its own mailstore', () => {
     try {
       const reply = await passReply(one);
       assert.ok(reply === TEMP || reply === PERM, reply);
-      const nested = [one, other].flatMap((proxy) =>
-        proxy.log().filter(({ failure }) => failure === 'nested-login'),
-      );
-      assert.equal(nested.length, 1, 'one of the two has put an end to it');
+      const nested = () =>
+        [one, other].flatMap((proxy) => proxy.log().filter(({ failure }) => failure === 'nested-login'));
+      await until('it is told', () => nested().length > 0);
       for (const proxy of [one, other]) {
         const client = await Pop3Client.connect(proxy.port('plain'));
         assert.match((await client.line())!, /^\+OK /);
         assert.equal(await client.ask('NOOP'), '+OK');
         client.destroy();
       }
+      assert.equal(nested().length, 1, 'one of the two has put an end to it');
     } finally {
       await one.stop();
       await other.stop();

@@ -202,7 +202,7 @@ describe('a mailstore that cannot be used', () => {
 
   test('is never told a password that TLS should have covered', () => {
     // The login's, and those that asked for the capabilities.
-    const heard = refusesStls.connections.map(({ received }) => received);
+    const heard = refusesStls.connections.map(({ received }) => received).filter((said) => said !== '');
     assert.deepEqual([...new Set(heard)], ['STLS\r\n']);
     assert.doesNotMatch(expired.log(), /Login:|\(auth/);
   });

@@ -48,7 +48,7 @@ function config(folder: { path: string; file(name: string, text: string, mode?: 
     tables: { source: 'files', domain_table: `${folder.path}/teapop.passwd`, server_field: true },
     upstreams: [
       {
-        ...{ name: 'pool', servers, connect_timeout: '2s', health: HEALTH },
+        ...{ name: 'pool', servers, connect_timeout: '8s', health: HEALTH },
         login: { master: { user: MASTER.user, password_file: passwordFile } },
       },
     ],
