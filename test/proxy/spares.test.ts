@@ -108,7 +108,8 @@ describe('a spare', () => {
       const upstream = { port: mailstore.port, tls, clientTls: transport.clientTls(options), ...keeps(1) };
       const proxy = await startTestProxy({ upstream });
       await untilReady(proxy, 1);
-      assert.ok(peers[0]!.connection.tls !== null);
+      // The mailstore is a moment behind.
+      await until('its TLS', () => peers[0]!.connection.tls !== null);
       const client = await Pop3Client.connect(proxy.port);
       await client.line();
       assert.equal(await logIn(client), '+OK logged in');
