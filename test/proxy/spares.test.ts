@@ -185,7 +185,7 @@ describe('a mailstore', () => {
         await untilReady(proxy, 2);
         const last = mailstore.connections[1]!;
         deed(last);
-        await untilReady(proxy, 1);
+        await until('the loss is noticed', async () => (await spares(proxy, 'lost')) > 0);
         assert.equal(await spares(proxy, 'lost'), 1);
         await client.line();
         assert.equal(await logIn(client), '+OK logged in');

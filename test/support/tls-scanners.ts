@@ -12,7 +12,7 @@ export type Finding = { id: string; severity: string; finding: string };
 /** Protocols, ciphers by strength, forward secrecy, what the server prefers and shows, all vulnerabilities. */
 const CHECKS = ['-p', '-s', '-f', '-P', '-S', '-U'];
 
-/** A minute, and more on a busy machine. */
+/** For a scan: a minute, and more on a busy machine. */
 const SCAN_TIMEOUT = 240_000;
 
 /** @param caFile the authority to whom the server's certificates lead */
@@ -50,7 +50,9 @@ export async function nmapTls(services: Readonly<Record<number, Service>>): Prom
     const lines = Object.entries(services).map(([port, service]) => `${service}\t${port}/tcp\t0.5\n`);
     const list = folder.file('services', lines.join(''));
     const scripts = ['--script', SCRIPTS.join(','), '--script-args', 'vulns.showall', '-oX', '-'];
-    const { code, output } = await run(['nmap', '-Pn', '-n', '--servicedb', list, ...scripts, '127.0.0.1']);
+    const { code, output } = await run(['nmap', '-Pn', '-n', '--servicedb', list, ...scripts, '127.0.0.1'], {
+      timeout: SCAN_TIMEOUT,
+    });
     if (code !== 0) throw new Error(`nmap ended with ${code}:\n${output}`);
     const ports = output.matchAll(/<port [^>]*portid="(\d+)".*?<\/port>/gs);
     return Object.fromEntries([...ports].map(([text, port]) => [Number(port), text]));
