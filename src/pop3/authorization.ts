@@ -84,13 +84,18 @@ export class Authorization {
     return this.#login.greet();
   }
 
-  /** Takes octets from the client; they are copied. Throws after the hand-over, where they would be lost. */
+  /** Takes octets from the client, which must not change until `keep`. Throws after the hand-over, where they would be lost. */
   receive(octets: Uint8Array): void {
     if (this.#phase === 'relayed') throw new Error('octets for a machine that has handed over');
     if (octets.length === 0 || this.#phase === 'ending' || this.#phase === 'ended') return;
     // RFC 2595 §4, CVE-2011-0411: what came in plain behind STLS is neither run nor kept for after the handshake.
     if (this.#phase === 'stls' || this.#phase === 'handshake') this.#close('plaintext-after-stls');
     else this.#lines.append(octets);
+  }
+
+  /** The octets received last are the caller's again; to be called once `next` has answered null. */
+  keep(): void {
+    this.#lines.keep();
   }
 
   /** The next thing to do, or null until the next event. */

@@ -2,7 +2,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const NUL = 0x00;
 
-/** First store of a buffer: a poll's USER and PASS fit, so that most sessions allocate once. */
+/** First store of a buffer: room for what usually comes of a line in pieces. */
 const SMALL_STORE = 128;
 /** A store above this is given back when little is left in it, so that neither one long line nor one big read stays in memory. */
 const KEPT_STORE = 1024;
@@ -16,8 +16,9 @@ export type Taken = 'line' | 'overlong' | 'partial';
 
 /**
  * Octets from one peer, taken off line by line. CRLF and a bare LF both end a line (RFC 1939 §3 has CRLF; old
- * clients send LF). Lines are not copied out: after 'line' the octets are `octets[lineStart..lineEnd)`,
- * terminator excluded, valid until the next call that changes the buffer.
+ * clients send LF). Lines are copied neither in nor out: most come whole, and are read where they were received; `keep`
+ * copies what is left of them. After 'line' the octets are `octets[lineStart..lineEnd)`, terminator excluded, valid
+ * until the next call that changes the buffer.
  */
 export class LineBuffer {
   octets: Buffer = NO_OCTETS;
@@ -27,6 +28,8 @@ export class LineBuffer {
   /** Everything before it is known to hold no LF, so that octets fed one by one are looked at once. */
   #scanned = 0;
   #end = 0;
+  /** The octets are the caller's, until `keep`. */
+  #borrowed = false;
   /** Inside a line that was too long: its rest is dropped as it comes. */
   #skipping = false;
 
@@ -35,12 +38,29 @@ export class LineBuffer {
     return this.#end - this.#start;
   }
 
-  /** Copies the octets. */
+  /** Takes octets, which must not change until `keep`. */
   append(octets: Uint8Array): void {
     const kept = this.#skipping ? this.#skip(octets) : octets;
+    if (this.#start === this.#end && kept instanceof Buffer) {
+      this.#borrow(kept);
+      return;
+    }
     this.#reserve(kept.length);
     this.octets.set(kept, this.#end);
     this.#end += kept.length;
+  }
+
+  /** The octets appended last are the caller's again: copies what has not been taken of them. */
+  keep(): void {
+    if (!this.#borrowed) return;
+    const kept = this.octets.subarray(this.#start, this.#end);
+    const scanned = this.#scanned - this.#start;
+    this.#release();
+    if (kept.length === 0) return;
+    this.#reserve(kept.length);
+    this.octets.set(kept, 0);
+    this.#scanned = scanned;
+    this.#end = kept.length;
   }
 
   /** @param limit octets that a line may have, its terminator counted */
@@ -80,7 +100,8 @@ export class LineBuffer {
 
   /** Hands over every octet not taken yet and forgets them. */
   rest(): Uint8Array {
-    const rest = this.octets.subarray(this.#start, this.#end);
+    this.keep();
+    const rest = this.length === 0 ? NO_OCTETS : this.octets.subarray(this.#start, this.#end);
     this.clear();
     return rest;
   }
@@ -99,7 +120,7 @@ export class LineBuffer {
 
   #partial(): Taken {
     const size = this.octets.length;
-    if (size > KEPT_STORE && this.length < size * LITTLE) this.#shrink();
+    if (!this.#borrowed && size > KEPT_STORE && this.length < size * LITTLE) this.#shrink();
     return 'partial';
   }
 
@@ -111,8 +132,16 @@ export class LineBuffer {
     this.#scanned = this.#end = kept.length;
   }
 
+  #borrow(octets: Buffer): void {
+    this.octets = octets;
+    this.#borrowed = true;
+    this.#start = this.#scanned = 0;
+    this.#end = octets.length;
+  }
+
   #release(): void {
     this.octets = NO_OCTETS;
+    this.#borrowed = false;
     this.lineStart = this.lineEnd = 0;
     this.#start = this.#scanned = this.#end = 0;
   }
@@ -132,6 +161,7 @@ export class LineBuffer {
   }
 
   #reserve(more: number): void {
+    if (this.#borrowed) this.keep();
     if (this.#start === this.#end) this.#start = this.#scanned = this.#end = 0;
     if (this.#end + more <= this.octets.length) return;
     const length = this.length;

@@ -36,8 +36,10 @@ export type UpstreamStage =
  */
 export interface UpstreamMachine {
   readonly stage: UpstreamStage;
-  /** Takes octets from the mailstore; they are copied. */
+  /** Takes octets from the mailstore, which must not change until `keep`. */
   receive(octets: Uint8Array): void;
+  /** The octets received last are the caller's again; to be called once `next` has answered null. */
+  keep(): void;
   /** The TLS handshake is done, and the certificate is the mailstore's. */
   secured(): void;
   /** The mailstore closed its side or the connection broke. */

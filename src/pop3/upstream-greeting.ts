@@ -38,6 +38,10 @@ export class UpstreamGreeting implements UpstreamMachine {
     else this.lines.receive(octets);
   }
 
+  keep(): void {
+    this.lines.keep();
+  }
+
   secured(): void {
     if (this.#failed) return;
     if (this.stage !== 'handshake') throw new Error('secured without startTls');

@@ -45,6 +45,10 @@ export class UpstreamInquiry implements UpstreamMachine {
     else this.#greeting.lines.receive(octets);
   }
 
+  keep(): void {
+    this.#greeting.keep();
+  }
+
   secured(): void {
     this.#greeting.secured();
   }

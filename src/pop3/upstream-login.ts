@@ -66,6 +66,10 @@ export class UpstreamLogin implements UpstreamMachine {
     else this.#lines.receive(octets);
   }
 
+  keep(): void {
+    this.#lines.keep();
+  }
+
   secured(): void {
     if (!this.#failed) this.#greeting.secured();
   }

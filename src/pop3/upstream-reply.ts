@@ -21,6 +21,10 @@ export class UpstreamLines {
     this.#lines.append(octets);
   }
 
+  keep(): void {
+    this.#lines.keep();
+  }
+
   closed(): void {
     this.#peerClosed = true;
   }

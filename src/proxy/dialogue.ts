@@ -168,6 +168,7 @@ export class Dialogue extends Timed {
     this.#replied = false;
     this.#machine.receive(octets);
     this.#pump();
+    this.#machine.keep();
     // A reply to some of the lines that went at once: the next may be held back until this one is acknowledged.
     if (!this.#replied && !this.#over) this.#services.transport.acknowledge(this.#connection!);
   }

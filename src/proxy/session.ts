@@ -96,6 +96,7 @@ export class Session extends Timed implements Ongoing, SessionLoginEvents {
     if (this.#closing) return;
     this.#machine.receive(octets);
     this.#run();
+    this.#machine.keep();
     // While a login is checked nothing is parsed: what the client sends meanwhile is kept up to a bound.
     if (this.#machine.waiting && this.#machine.buffered >= BUFFERED_LIMIT) this.#connection.pause();
   }

@@ -45,6 +45,7 @@ function talk(machine: UpstreamMachine, octets: Uint8Array, unread: () => number
     if (over) break;
     machine.receive(piece);
     step();
+    machine.keep();
     must(unread() <= UPSTREAM_LINE_LIMIT + piece.length, 'keeps more than a line', unread());
   }
   if (!over) {

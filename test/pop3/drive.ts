@@ -60,15 +60,17 @@ export class Driver {
 
   /** Feeds one segment, then overwrites it: the machine may have kept nothing of it. */
   feed(segment: string | Uint8Array): this {
-    const octets = Uint8Array.from(typeof segment === 'string' ? latin1(segment) : segment);
+    const octets = Buffer.from(typeof segment === 'string' ? latin1(segment) : segment);
     if (this.effects.at(-1)?.do === 'relay') {
       // The session's relay carries on where the machine left off.
       this.transcript.push(this.transcript.pop() + text(octets));
       return this;
     }
     this.machine.receive(octets);
+    this.run();
+    this.machine.keep();
     octets.fill(0x51);
-    return this.run();
+    return this;
   }
 
   run(): this {

@@ -9,10 +9,14 @@ function linesOf(segments: string[], limit: number): { taken: string[]; left: st
   const lines = new LineBuffer();
   const taken: string[] = [];
   for (const segment of segments) {
-    lines.append(latin1(segment));
+    const octets = latin1(segment);
+    lines.append(octets);
     for (let found = lines.take(limit); found !== 'partial'; found = lines.take(limit)) {
       taken.push(found === 'line' ? lines.text(lines.lineStart, lines.lineEnd) : '(overlong)');
     }
+    // Whoever received them uses the array again.
+    lines.keep();
+    octets.fill(0x51);
   }
   return { taken, left: text(lines.rest()) };
 }
@@ -71,15 +75,35 @@ describe('LineBuffer', () => {
   });
 
   it('keeps no big store for the little that is left of a big read', () => {
+    for (const keepsAll of [false, true]) {
+      const lines = new LineBuffer();
+      lines.append(latin1(`${'NOOP\r\n'.repeat(50_000)}US`));
+      if (keepsAll) lines.keep();
+      let taken = lines.take(255);
+      for (; taken === 'line'; taken = lines.take(255));
+      assert.equal(taken, 'partial');
+      lines.keep();
+      assert.ok(lines.octets.buffer.byteLength <= 1024, `${lines.octets.buffer.byteLength} octets kept`);
+      lines.append(latin1('ER john\r\n'));
+      assert.equal(lines.take(255), 'line');
+      assert.equal(lines.text(lines.lineStart, lines.lineEnd), 'USER john');
+    }
+  });
+
+  it('reads octets where they are until they are to be kept', () => {
     const lines = new LineBuffer();
-    lines.append(latin1(`${'NOOP\r\n'.repeat(50_000)}US`));
-    let taken = lines.take(255);
-    for (; taken === 'line'; taken = lines.take(255));
-    assert.equal(taken, 'partial');
-    assert.ok(lines.octets.buffer.byteLength <= 1024, `${lines.octets.buffer.byteLength} octets kept`);
-    lines.append(latin1('ER john\r\n'));
+    const octets = Buffer.from('one\r\ntwo\r\nthr', 'latin1');
+    lines.append(octets);
     assert.equal(lines.take(255), 'line');
-    assert.equal(lines.text(lines.lineStart, lines.lineEnd), 'USER john');
+    assert.equal(lines.octets, octets);
+    lines.keep();
+    octets.fill(0x51);
+    assert.equal(lines.take(255), 'line');
+    assert.equal(lines.text(lines.lineStart, lines.lineEnd), 'two');
+    lines.append(latin1('ee\r\n'));
+    assert.equal(lines.take(255), 'line');
+    assert.equal(lines.text(lines.lineStart, lines.lineEnd), 'three');
+    assert.equal(lines.length, 0);
   });
 
   it('names NUL and CR inside a line, not other octets', () => {

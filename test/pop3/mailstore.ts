@@ -48,8 +48,10 @@ export function talkTo(
     else if (answer === '(closed)') machine.closed();
     else {
       for (const segment of cut(answer)) {
-        const octets = Uint8Array.from(latin1(segment));
+        const octets = latin1(segment);
         machine.receive(octets);
+        run();
+        machine.keep();
         octets.fill(0x51);
       }
     }
