@@ -1,13 +1,7 @@
-import { LOGIN_METHODS, type LoginMethod } from '../pop3/credentials.ts';
-import {
-  bounded,
-  type EndReason,
-  LOGGED_COMMANDS,
-  type LoggedCommand,
-  type LoginReason,
-  type LoginResult,
-} from './outcome.ts';
-import { printableOctets, printableText } from './printable.ts';
+import type { LoginMethod } from '../pop3/credentials.ts';
+import type { EndReason, LoggedCommand, LoginReason, LoginResult } from './outcome.ts';
+import { printableText } from './printable.ts';
+import { sessionMembers } from './session-line.ts';
 import { WHOLE_OCTETS, writeSharedStdout, writeStdout, writeStdoutNow } from './stdout.ts';
 
 export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -110,10 +104,26 @@ export function createLog(options: LogOptions): Log {
   /** Ends the gathering. */
   let hurry = () => {};
 
+  const from = worker === undefined ? {} : { worker };
+  const fromMember = worker === undefined ? '' : `"worker":${worker},`;
+  let stampedAt = Number.NaN;
+  let stamp = '';
+
+  /** Many lines are of one millisecond. */
+  function time(): string {
+    const now = clock();
+    if (now !== stampedAt) stamp = new Date(now).toISOString();
+    stampedAt = now;
+    return stamp;
+  }
+
   function line(at: Level, event: string, fields: object): string {
-    const time = new Date(clock()).toISOString();
-    const from = worker === undefined ? {} : { worker };
-    return `${fitting({ time, level: at, event, ...from, ...fields })}\n`;
+    return `${fitting(JSON.stringify({ time: time(), level: at, event, ...from, ...fields }))}\n`;
+  }
+
+  function sessionLine(record: SessionRecord): string {
+    const head = `"time":"${time()}","level":"info","event":"session",${fromMember}`;
+    return `${fitting(`{${head}${sessionMembers(record)}}`)}\n`;
   }
 
   function add(text: string): void {
@@ -166,7 +176,7 @@ export function createLog(options: LogOptions): Log {
 
   return {
     session(record) {
-      if (sessions) add(line('info', 'session', shown(record)));
+      if (sessions) add(sessionLine(record));
     },
     event(at, event, fields = {}) {
       if (LEVELS.indexOf(at) <= highest) add(line(at, event, shownFields(fields)));
@@ -191,8 +201,10 @@ export function createLog(options: LogOptions): Log {
 const OCTETS_OF_A_CHARACTER = 3;
 
 /** A longer line could be torn by another process's: its longest texts are cut until it is none. */
-function fitting(record: object): string {
-  let text = JSON.stringify(record);
+function fitting(line: string): string {
+  if (!isTooLong(line)) return line;
+  const record = JSON.parse(line);
+  let text = line;
   for (let most = LONGEST_UNCUT; isTooLong(text); most /= 2) {
     text = JSON.stringify(record, (_name, value) =>
       typeof value === 'string' && value.length > most ? `${value.slice(0, most)}…` : value,
@@ -212,53 +224,6 @@ function isTooLong(text: string): boolean {
 
 function count(batch: string): number {
   return batch.split('\n').length - 1;
-}
-
-/** The record field by field, so that nothing else that the object holds gets into the log. */
-function shown(record: SessionRecord): object {
-  const { client, local, via, upstream, tls, durations, octets } = record;
-  return {
-    id: record.id,
-    listener: record.listener,
-    client: { address: client.address, port: client.port },
-    local: { address: local.address, port: local.port },
-    via: via && { address: via.address, port: via.port },
-    login: record.login === null ? null : printableOctets(record.login),
-    authzid: record.authzid === null ? null : printableOctets(record.authzid),
-    mechanism: record.mechanism === null ? null : bounded(record.mechanism, LOGIN_METHODS),
-    local_user: record.localUser === null ? null : printableOctets(record.localUser),
-    upstream: upstream && {
-      name: upstream.name,
-      server: upstream.server,
-      address: upstream.address,
-      port: upstream.port,
-    },
-    tls: tls && { version: tls.version, cipher: tls.cipher, certificate: shownCertificate(tls.certificate) },
-    result: record.result,
-    reason: record.reason,
-    end: record.end,
-    command: record.command === null ? null : bounded(record.command, LOGGED_COMMANDS),
-    attempts: record.attempts,
-    durations: {
-      total: milliseconds(durations.total),
-      lookup: milliseconds(durations.lookup),
-      verify: milliseconds(durations.verify),
-      upstream_connect: milliseconds(durations.upstreamConnect),
-      upstream_login: milliseconds(durations.upstreamLogin),
-    },
-    octets: { to_client: octets.toClient, to_upstream: octets.toUpstream },
-  };
-}
-
-function shownCertificate(certificate: LoggedCertificate | null): object | null {
-  if (certificate === null) return null;
-  const { name, fingerprint, fault } = certificate;
-  return { name: name === null ? null : printableOctets(name), fingerprint, fault };
-}
-
-/** Microseconds are as fine as anybody reads. */
-function milliseconds(value: number | null): number | null {
-  return value === null ? null : Math.round(value * 1000) / 1000;
 }
 
 function shownFields(fields: Fields): object {

@@ -1,5 +1,4 @@
 import { fitsInLine } from './line.ts';
-import { lineOf } from './reply.ts';
 import { RESPONSE_LIMIT } from './sasl.ts';
 
 /** A login to say to the mailstore. Octet strings. */
@@ -8,13 +7,13 @@ export type UpstreamCredentials =
   /** SASL PLAIN (RFC 4616). */
   | { kind: 'plain'; authzid: string; authcid: string; password: string };
 
-/** A line to the mailstore, and what its reply is waited for as. */
-export type LoginStep = { stage: 'xclient' | 'user' | 'challenge' | 'login'; octets: Uint8Array };
+/** A line to the mailstore, an octet string with its CRLF, and what its reply is waited for as. */
+export type LoginStep = { stage: 'xclient' | 'user' | 'challenge' | 'login'; line: string };
 
 /** A command line as sent (RFC 2449 §4): a mailstore may cut a longer one and take the rest for a command. */
 const COMMAND_LIMIT = 255;
 
-const AUTH_PLAIN = lineOf('AUTH PLAIN');
+const AUTH_PLAIN: LoginStep = { stage: 'challenge', line: 'AUTH PLAIN\r\n' };
 
 /**
  * The lines that log in, the last of them with the password; null where a name or password cannot be said in POP3.
@@ -27,12 +26,12 @@ export function loginSteps(login: UpstreamCredentials, asksFirst = false): Login
 
 function userPass(name: string, password: string): LoginStep[] | null {
   if (name === '' || !fitsInLine(name)) return null;
-  const user = lineOf(`USER ${name}`);
-  const pass = lineOf(`PASS ${password}`);
+  const user = `USER ${name}\r\n`;
+  const pass = `PASS ${password}\r\n`;
   if (user.length > COMMAND_LIMIT || pass.length > COMMAND_LIMIT) return null;
   return [
-    { stage: 'user', octets: user },
-    { stage: 'login', octets: pass },
+    { stage: 'user', line: user },
+    { stage: 'login', line: pass },
   ];
 }
 
@@ -42,10 +41,7 @@ function plain(login: UpstreamCredentials & { kind: 'plain' }, asksFirst: boolea
   if (authcid === '' || !fitsInLine(authcid) || !fitsInLine(authzid)) return null;
   const response = Buffer.from(`${authzid}\0${authcid}\0${password}`, 'latin1').toString('base64');
   if (response.length > RESPONSE_LIMIT) return null;
-  const whole = lineOf(`AUTH PLAIN ${response}`);
-  if (!asksFirst && whole.length <= COMMAND_LIMIT) return [{ stage: 'login', octets: whole }];
-  return [
-    { stage: 'challenge', octets: AUTH_PLAIN },
-    { stage: 'login', octets: lineOf(response) },
-  ];
+  const whole = `AUTH PLAIN ${response}\r\n`;
+  if (!asksFirst && whole.length <= COMMAND_LIMIT) return [{ stage: 'login', line: whole }];
+  return [AUTH_PLAIN, { stage: 'login', line: `${response}\r\n` }];
 }

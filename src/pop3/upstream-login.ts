@@ -20,6 +20,8 @@ export type UpstreamPlan = {
   own?: string;
 };
 
+const NONE: readonly LoginStep[] = [];
+
 /** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
 export class UpstreamLogin implements UpstreamMachine {
   /** From here on the maildrop may be locked: the login must not be tried again on another connection. */
@@ -35,9 +37,9 @@ export class UpstreamLogin implements UpstreamMachine {
   /** Null while the greeting is waited for. */
   #stage: 'xclient' | 'user' | 'challenge' | 'login' | 'done' | null = null;
   /** Lines that have not been sent; what stands in them is kept no longer than that. */
-  #unsent: LoginStep[];
+  #unsent: readonly LoginStep[];
   /** Replies due behind the one that is waited for. */
-  #due: LoginStep['stage'][] = [];
+  #due: readonly LoginStep[] = NONE;
   #unspeakable: boolean;
   #failed = false;
 
@@ -46,7 +48,7 @@ export class UpstreamLogin implements UpstreamMachine {
     const doubted = plan.doubted === true;
     const steps = loginSteps(plan.login, doubted);
     this.#unspeakable = steps === null;
-    this.#unsent = steps ?? [];
+    this.#unsent = steps ?? NONE;
     this.#client = plan.client;
     this.#greeting = greeting;
     this.#lines = greeting.lines;
@@ -95,9 +97,9 @@ export class UpstreamLogin implements UpstreamMachine {
   /** XCLIENT before the login, so that a refused one is the client's in the mailstore's log and limits. */
   #begin(): UpstreamEffect {
     if (this.#client !== undefined) {
-      const octets = this.#greeting.offersXclient ? xclientLine(this.#client) : null;
-      if (octets === null) this.notice = 'not-offered';
-      else this.#unsent.unshift({ stage: 'xclient', octets });
+      const line = this.#greeting.offersXclient ? xclientLine(this.#client) : null;
+      if (line === null) this.notice = 'not-offered';
+      else this.#unsent = [{ stage: 'xclient', line }, ...this.#unsent];
     }
     return this.#send();
   }
@@ -124,21 +126,23 @@ export class UpstreamLogin implements UpstreamMachine {
 
   /** To the next reply, which is due already, or to the line that asks for it. */
   #proceed(): UpstreamEffect | null {
-    const due = this.#due.shift();
+    const [due] = this.#due;
     if (due === undefined) return this.#lines.unread > 0 ? this.#fail('octets-out-of-turn') : this.#send();
-    this.#stage = due;
+    this.#due = this.#due.slice(1);
+    this.#stage = due.stage;
     return null;
   }
 
   #send(): UpstreamEffect {
-    const steps = this.#unsent.splice(0, this.#pipelining ? this.#unsent.length : 1);
-    const [first, ...others] = steps.map(({ stage }) => stage);
-    this.#stage = first!;
-    this.#due = others;
+    const { stage, line } = this.#unsent[0]!;
+    const others = this.#unsent.slice(1);
+    this.#stage = stage;
+    this.#due = this.#pipelining ? others : NONE;
+    this.#unsent = this.#pipelining ? NONE : others;
     this.loginSent = this.#unsent.length === 0;
-    this.nameSent ||= this.loginSent || first === 'user';
-    const octets = steps.length === 1 ? steps[0]!.octets : Buffer.concat(steps.map((step) => step.octets));
-    return { do: 'send', octets };
+    this.nameSent ||= this.loginSent || stage === 'user';
+    const text = this.#due.reduce((before, step) => before + step.line, line);
+    return { do: 'send', octets: Buffer.from(text, 'latin1') };
   }
 
   #done(reply: string): UpstreamEffect {
@@ -148,7 +152,7 @@ export class UpstreamLogin implements UpstreamMachine {
 
   #fail(failure: UpstreamFailure): UpstreamEffect {
     this.#failed = true;
-    this.#unsent = [];
+    this.#unsent = NONE;
     this.#lines.clear();
     return { do: 'fail', failure };
   }

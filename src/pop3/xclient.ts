@@ -1,5 +1,4 @@
 /** Dovecot's XCLIENT for POP3: who the client is of whose login the mailstore otherwise sees the proxy's address. */
-import { lineOf } from './reply.ts';
 
 /** Where the client is, by IP address, and the session's name in our log. */
 export type ClientNotice = { address: string; port: number; session: string };
@@ -25,12 +24,12 @@ const SESSION = /^[A-Za-z0-9-]{1,64}$/;
  * XCLIENT as Dovecot's pop3-login reads it: names and values between spaces, an IPv6 address as it is, no port 0. Null
  * without an address; nothing that does not look like what it is to be gets into the line.
  */
-export function xclientLine({ address, port, session }: ClientNotice): Uint8Array | null {
+export function xclientLine({ address, port, session }: ClientNotice): string | null {
   // A zone means nothing on another host.
   const plain = address.replace(/%.*$/s, '');
   if (!ADDRESS.test(plain)) return null;
   const words = ['XCLIENT', `ADDR=${plain}`];
   if (Number.isInteger(port) && port > 0 && port <= 65_535) words.push(`PORT=${port}`);
   if (SESSION.test(session)) words.push(`SESSION=${session}`);
-  return lineOf(words.join(' '));
+  return `${words.join(' ')}\r\n`;
 }
