@@ -1,7 +1,7 @@
 import type { LoginMethod } from '../pop3/credentials.ts';
 import type { EndReason, LoggedCommand, LoginReason, LoginResult } from './outcome.ts';
 import { printableText } from './printable.ts';
-import { sessionMembers } from './session-line.ts';
+import { sessionLayout } from './session-line.ts';
 import { WHOLE_OCTETS, writeSharedStdout, writeStdout, writeStdoutNow } from './stdout.ts';
 
 export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -105,7 +105,7 @@ export function createLog(options: LogOptions): Log {
   let hurry = () => {};
 
   const from = worker === undefined ? {} : { worker };
-  const fromMember = worker === undefined ? '' : `"worker":${worker},`;
+  const layout = sessionLayout(from);
   let stampedAt = Number.NaN;
   let stamp = '';
 
@@ -118,12 +118,7 @@ export function createLog(options: LogOptions): Log {
   }
 
   function line(at: Level, event: string, fields: object): string {
-    return `${fitting(JSON.stringify({ time: time(), level: at, event, ...from, ...fields }))}\n`;
-  }
-
-  function sessionLine(record: SessionRecord): string {
-    const head = `"time":"${time()}","level":"info","event":"session",${fromMember}`;
-    return `${fitting(`{${head}${sessionMembers(record)}}`)}\n`;
+    return `${fitting({ time: time(), level: at, event, ...from, ...fields })}\n`;
   }
 
   function add(text: string): void {
@@ -176,7 +171,7 @@ export function createLog(options: LogOptions): Log {
 
   return {
     session(record) {
-      if (sessions) add(sessionLine(record));
+      if (sessions) add(`${fitting(layout(time(), record))}\n`);
     },
     event(at, event, fields = {}) {
       if (LEVELS.indexOf(at) <= highest) add(line(at, event, shownFields(fields)));
@@ -201,10 +196,8 @@ export function createLog(options: LogOptions): Log {
 const OCTETS_OF_A_CHARACTER = 3;
 
 /** A longer line could be torn by another process's: its longest texts are cut until it is none. */
-function fitting(line: string): string {
-  if (!isTooLong(line)) return line;
-  const record = JSON.parse(line);
-  let text = line;
+function fitting(record: object): string {
+  let text = JSON.stringify(record);
   for (let most = LONGEST_UNCUT; isTooLong(text); most /= 2) {
     text = JSON.stringify(record, (_name, value) =>
       typeof value === 'string' && value.length > most ? `${value.slice(0, most)}…` : value,

@@ -4,63 +4,99 @@ import { bounded, LOGGED_COMMANDS } from './outcome.ts';
 import { printableOctets } from './printable.ts';
 
 /**
- * The members of a session's line of JSON: field by field, so that nothing else that the record holds gets into the
- * log, and put together as text, so that a session does not leave a tree of objects to the collector for one line.
+ * Lays out a session's line: field by field, so that nothing else that the record holds gets into the log. One tree
+ * is filled anew for each, so that a session leaves none to the collector: what is returned is good until the next.
+ * @param from members that each line has, behind the event
  */
-export function sessionMembers(record: SessionRecord): string {
-  const { upstream, durations, octets } = record;
-  const mechanism = record.mechanism === null ? null : bounded(record.mechanism, LOGIN_METHODS);
-  const command = record.command === null ? null : bounded(record.command, LOGGED_COMMANDS);
-  return (
-    `"id":${text(record.id)},"listener":${text(record.listener)},` +
-    `"client":${endpoint(record.client)},"local":${endpoint(record.local)},` +
-    `"via":${record.via === null ? null : endpoint(record.via)},` +
-    `"login":${name(record.login)},"authzid":${name(record.authzid)},"mechanism":${text(mechanism)},` +
-    `"local_user":${name(record.localUser)},` +
-    `"upstream":${upstream === null ? null : server(upstream)},"tls":${session(record.tls)},` +
-    `"result":${text(record.result)},"reason":${text(record.reason)},"end":${text(record.end)},` +
-    `"command":${text(command)},"attempts":${record.attempts},` +
-    `"durations":{"total":${ms(durations.total)},` +
-    `"lookup":${ms(durations.lookup)},"verify":${ms(durations.verify)},` +
-    `"upstream_connect":${ms(durations.upstreamConnect)},"upstream_login":${ms(durations.upstreamLogin)}},` +
-    `"octets":{"to_client":${octets.toClient},"to_upstream":${octets.toUpstream}}`
-  );
+export function sessionLayout(from: { worker?: number }): (time: string, record: SessionRecord) => object {
+  const client = { address: '', port: 0 };
+  const local = { address: '', port: 0 };
+  const via = { address: '', port: 0 };
+  const upstream = { name: '', server: '', address: '', port: 0 };
+  const durations = {
+    total: NOTHING,
+    lookup: NOTHING,
+    verify: NOTHING,
+    upstream_connect: NOTHING,
+    upstream_login: NOTHING,
+  };
+  const octets = { to_client: 0, to_upstream: 0 };
+  const line = {
+    ...{ time: '', level: 'info', event: 'session', ...from, id: '', listener: '', client, local },
+    ...{
+      via: via as Endpoint | null,
+      login: NO_TEXT,
+      authzid: NO_TEXT,
+      mechanism: NO_TEXT,
+      local_user: NO_TEXT,
+    },
+    ...{ upstream: upstream as SessionRecord['upstream'], tls: null as object | null },
+    ...{ result: '', reason: '', end: '', command: NO_TEXT, attempts: 0, durations, octets },
+  };
+  return (time, record) => {
+    const { durations: lasted } = record;
+    line.time = time;
+    line.id = record.id;
+    line.listener = record.listener;
+    fill(client, record.client);
+    fill(local, record.local);
+    line.via = record.via === null ? null : fill(via, record.via);
+    line.login = shown(record.login);
+    line.authzid = shown(record.authzid);
+    line.mechanism = record.mechanism === null ? null : bounded(record.mechanism, LOGIN_METHODS);
+    line.local_user = shown(record.localUser);
+    line.upstream = record.upstream === null ? null : fillServer(upstream, record.upstream);
+    line.tls = record.tls === null ? null : shownTls(record.tls);
+    line.result = record.result;
+    line.reason = record.reason;
+    line.end = record.end;
+    line.command = record.command === null ? null : bounded(record.command, LOGGED_COMMANDS);
+    line.attempts = record.attempts;
+    durations.total = milliseconds(lasted.total);
+    durations.lookup = milliseconds(lasted.lookup);
+    durations.verify = milliseconds(lasted.verify);
+    durations.upstream_connect = milliseconds(lasted.upstreamConnect);
+    durations.upstream_login = milliseconds(lasted.upstreamLogin);
+    octets.to_client = record.octets.toClient;
+    octets.to_upstream = record.octets.toUpstream;
+    return line;
+  };
 }
 
-/** What JSON has as it is between quotes; most texts are such. */
-const UNQUOTED = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const NOTHING = null as number | null;
+const NO_TEXT = null as string | null;
 
-function text(value: string | null): string {
-  if (value === null) return 'null';
-  return UNQUOTED.test(value) ? `"${value}"` : JSON.stringify(value);
+function fill(end: Endpoint, { address, port }: Endpoint): Endpoint {
+  end.address = address;
+  end.port = port;
+  return end;
 }
 
-/** An octet string. */
-function name(octets: string | null): string {
-  return octets === null ? 'null' : text(printableOctets(octets));
+type Server = NonNullable<SessionRecord['upstream']>;
+
+function fillServer(its: Server, { name, server, address, port }: Server): Server {
+  its.name = name;
+  its.server = server;
+  its.address = address;
+  its.port = port;
+  return its;
+}
+
+function shown(octets: string | null): string | null {
+  return octets === null ? null : printableOctets(octets);
+}
+
+function shownTls({ version, cipher, certificate }: NonNullable<SessionRecord['tls']>): object {
+  return { version, cipher, certificate: shownCertificate(certificate) };
+}
+
+function shownCertificate(certificate: LoggedCertificate | null): object | null {
+  if (certificate === null) return null;
+  const { name, fingerprint, fault } = certificate;
+  return { name: shown(name), fingerprint, fault };
 }
 
 /** Microseconds are as fine as anybody reads. */
-function ms(value: number | null): number | null {
-  return value === null || !Number.isFinite(value) ? null : Math.round(value * 1000) / 1000;
-}
-
-function endpoint({ address, port }: Endpoint): string {
-  return `{"address":${text(address)},"port":${port}}`;
-}
-
-function server({ name, server, address, port }: NonNullable<SessionRecord['upstream']>): string {
-  return `{"name":${text(name)},"server":${text(server)},"address":${text(address)},"port":${port}}`;
-}
-
-function session(tls: SessionRecord['tls']): string {
-  if (tls === null) return 'null';
-  const { version, cipher } = tls;
-  return `{"version":${text(version)},"cipher":${text(cipher)},"certificate":${certificate(tls.certificate)}}`;
-}
-
-function certificate(shown: LoggedCertificate | null): string {
-  if (shown === null) return 'null';
-  const { name: subject, fingerprint, fault } = shown;
-  return `{"name":${name(subject)},"fingerprint":${text(fingerprint)},"fault":${text(fault)}}`;
+function milliseconds(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 1000) / 1000;
 }
