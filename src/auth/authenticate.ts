@@ -128,12 +128,12 @@ type Search = Pick<Attempt, 'store' | 'dividers' | 'accounts' | 'localAddress' |
 function findEntry(search: Search, user: string): Soon<LookupResult> {
   const { store, dividers, localAddress, now, timings } = search;
   const start = now();
-  const stop = () => {
-    timings.lookup += now() - start;
-  };
   const found = lookup(store, user, localAddress, dividers, search);
-  if (found instanceof Promise) return found.finally(stop);
-  stop();
+  if (found instanceof Promise)
+    return found.finally(() => {
+      timings.lookup += now() - start;
+    });
+  timings.lookup += now() - start;
   return found;
 }
 

@@ -109,13 +109,15 @@ export function cryptString(secret: string, type: SecretType): string | null {
 
 /** Of what is compared as it is, or refused unasked. */
 const FREE = { cost: 'none', memory: 0 } as const;
+const PLAIN: SecretInfo = { ...FREE, scheme: 'plain', problem: null };
+const SEALED: SecretInfo = { ...FREE, scheme: 'sealed', problem: null };
 
 /** What a stored form is and costs, without checking it. Pure. */
 export function inspectSecret(secret: string, type: SecretType): SecretInfo {
   if (type === 'htpasswd') return inspectCrypt(secret);
-  if (secret.startsWith(PLAIN_PREFIX)) return { ...FREE, scheme: 'plain', problem: null };
+  if (secret.startsWith(PLAIN_PREFIX)) return PLAIN;
   if (secret.startsWith(CRYPT_PREFIX)) return inspectCrypt(secret.slice(CRYPT_PREFIX.length));
-  if (secret.startsWith(SEALED_PREFIX)) return { ...FREE, scheme: 'sealed', problem: null };
+  if (secret.startsWith(SEALED_PREFIX)) return SEALED;
   if (secret.startsWith(SCRAM_PREFIX)) return inspectScram(secret);
   const phc = parsePhc(secret);
   if (typeof phc !== 'string')

@@ -53,10 +53,13 @@ export class LineBuffer {
   /** The octets appended last are the caller's again: copies what has not been taken of them. */
   keep(): void {
     if (!this.#borrowed) return;
+    if (this.#start === this.#end) {
+      this.#release();
+      return;
+    }
     const kept = this.octets.subarray(this.#start, this.#end);
     const scanned = this.#scanned - this.#start;
     this.#release();
-    if (kept.length === 0) return;
     this.#reserve(kept.length);
     this.octets.set(kept, 0);
     this.#scanned = scanned;

@@ -164,5 +164,10 @@ export class UpstreamLogin implements UpstreamMachine {
 
 /** The upstream's line within what RFC 2449 §4 lets a client expect, control characters blanked. */
 function forClient(reply: string): Uint8Array {
-  return lineOf(reply.slice(0, REPLY_LIMIT - '\r\n'.length).replace(/[\x00-\x1f\x7f]/g, ' '));
+  const shown = CONTROL.test(reply) ? reply.replace(CONTROLS, ' ') : reply;
+  return lineOf(shown.length > LONGEST_REPLY ? shown.slice(0, LONGEST_REPLY) : shown);
 }
+
+const CONTROL = /[\x00-\x1f\x7f]/;
+const CONTROLS = new RegExp(CONTROL, 'g');
+const LONGEST_REPLY = REPLY_LIMIT - '\r\n'.length;

@@ -61,30 +61,30 @@ export function loginPlan(
   rowPassword: string | null,
   upstreamChecks: boolean,
 ): UpstreamPlan | null {
-  const { tls, own, login } = upstream;
-  const userpass = (user: string, password: string): UpstreamPlan => ({
-    tls,
-    own,
-    login: { kind: 'userpass', user, password },
-  });
-  const clients = (told: string | null) => (told === null ? null : userpass(localUser, told));
-  if (upstreamChecks) return clients(clientPassword);
+  const { login } = upstream;
+  if (upstreamChecks) return byPassword(upstream, localUser, clientPassword);
   switch (login.mode) {
     case 'passthrough':
-      return clients(clientPassword);
+      return byPassword(upstream, localUser, clientPassword);
     case 'row':
-      return clients(rowPassword ?? clientPassword);
+      return byPassword(upstream, localUser, rowPassword ?? clientPassword);
     case 'master':
-      return userpass(localUser + login.separator + login.user, login.password);
+      return byPassword(upstream, localUser + login.separator + login.user, login.password);
     case 'secret':
-      return userpass(localUser, login.password);
-    case 'plain':
-      return {
-        tls,
-        own,
-        login: { kind: 'plain', authzid: localUser, authcid: login.user, password: login.password },
-      };
+      return byPassword(upstream, localUser, login.password);
+    case 'plain': {
+      const { user: authcid, password } = login;
+      return planOf(upstream, { kind: 'plain', authzid: localUser, authcid, password });
+    }
   }
+}
+
+function byPassword(upstream: Upstream, user: string, password: string | null): UpstreamPlan | null {
+  return password === null ? null : planOf(upstream, { kind: 'userpass', user, password });
+}
+
+function planOf({ tls, own }: Upstream, login: UpstreamPlan['login']): UpstreamPlan {
+  return { tls, own, login };
 }
 
 /** Dovecot's own choice; what a mailstore with master users takes for one unless it is told otherwise. */

@@ -85,7 +85,9 @@ function fill(template: string, facts: LocalUserFacts): string | null {
   return complete ? name : null;
 }
 
+const UNUSABLE = /[\x00-\x1f\x7f/]/;
+
 /** A name goes into commands to the mailstore and, there, into paths: no control octet, no '/', no folder's own name. */
 function isUsable(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !/[\x00-\x1f\x7f/]/.test(name);
+  return name !== '' && name !== '.' && name !== '..' && !UNUSABLE.test(name);
 }

@@ -69,13 +69,22 @@ export function selectEntry(
   trace?: (step: LookupStep) => void,
 ): DomainEntry | null {
   const address = withoutMapping(localAddress);
-  const first = (candidates: readonly DomainEntry[], as: 'domain' | 'default') =>
-    candidates.find((entry) => {
-      const matches = matchesAddress(entry, address);
-      trace?.({ step: 'considered', entry, as, matches });
-      return matches;
-    });
-  return first(namedEntries(login, entries), 'domain') ?? first(entries.at(-1) ?? [], 'default') ?? null;
+  const named = firstMatch(namedEntries(login, entries), 'domain', address, trace);
+  return named ?? firstMatch(entries.at(-1) ?? [], 'default', address, trace);
+}
+
+function firstMatch(
+  candidates: readonly DomainEntry[],
+  as: 'domain' | 'default',
+  address: string,
+  trace?: (step: LookupStep) => void,
+): DomainEntry | null {
+  for (const entry of candidates) {
+    const matches = matchesAddress(entry, address);
+    trace?.({ step: 'considered', entry, as, matches });
+    if (matches) return entry;
+  }
+  return null;
 }
 
 /** Walks for one lookup at most, where publications follow each other faster than it can read. */
@@ -161,8 +170,10 @@ function matchesAddress(entry: DomainEntry, address: string): boolean {
 
 /** A listener on `::` sees an IPv4 client's connection on `::ffff:192.0.2.1`, which the table calls 192.0.2.1. */
 function withoutMapping(address: string): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice('::ffff:'.length) : address;
+  return MAPPED.test(address) ? address.slice('::ffff:'.length) : address;
 }
+
+const MAPPED = /^::ffff:\d+\.\d+\.\d+\.\d+$/i;
 
 function isLockedOut(entry: DomainEntry, login: Login, accounts: Accounts | undefined): boolean {
   if (entry.lockedOut !== null || (entry.table === null && entry.type !== 'passwd')) return true;
