@@ -13,6 +13,7 @@ import type {
 } from '../transport/transport.ts';
 import { closeSilently } from './close-silently.ts';
 import { Deadline } from './deadlines.ts';
+import { Growth } from './growth.ts';
 import { type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
 import type { LoginServices } from './login.ts';
 import type { Ongoing, Sessions } from './relayed-session.ts';
@@ -57,6 +58,8 @@ export type ProxyServices = LoginServices & {
   unique(): string;
   /** For upstream connections; null where it is off. */
   keepAlive: KeepAlive | null;
+  /** Collects the garbage that was made lately. */
+  collect(): void;
 };
 
 /** Where to listen, and the keepalive that each accepted connection inherits. */
@@ -72,11 +75,13 @@ export class SessionSet implements Sessions {
   /** Connections that have not said yet whose they are. */
   readonly #strangers = new Set<Introduction>();
   readonly #refusals = new Seldom();
+  readonly #growth: Growth;
   #draining = false;
   #empty: (() => void) | null = null;
 
   constructor(services: ProxyServices) {
     this.#services = services;
+    this.#growth = new Growth(() => services.collect());
   }
 
   get size(): number {
@@ -117,10 +122,12 @@ export class SessionSet implements Sessions {
   followed(session: Ongoing, by: Ongoing): void {
     this.#sessions.add(by);
     this.#sessions.delete(session);
+    this.#growth.open(this.#sessions.size);
   }
 
   gone(session: Ongoing): void {
     this.#sessions.delete(session);
+    this.#growth.open(this.#sessions.size);
     if (this.#sessions.size === 0) this.#empty?.();
   }
 

@@ -6,6 +6,7 @@ import { type Admin, startAdmin } from '../ops/admin.ts';
 import { watchEventLoop } from '../ops/event-loop.ts';
 import type { Log } from '../ops/log.ts';
 import { createMetrics, type Metrics } from '../ops/metrics.ts';
+import { youngCollector } from '../ops/young-garbage.ts';
 import { KnownCapabilities } from '../proxy/capabilities.ts';
 import { DeadlineWheel } from '../proxy/deadlines.ts';
 import { SessionSet } from '../proxy/listener.ts';
@@ -219,6 +220,7 @@ export class Server {
       keepAlive: keepAliveOf(config),
       unique: () => randomBytes(UNIQUE_OCTETS).toString('hex'),
       limits: limitsOf(config),
+      collect: await youngCollector(),
     });
     // The first clients shall hear what the later ones will; but no mailstore that is away holds up the start.
     await atMost(FIRST_ANSWERS_MS, heard);

@@ -52,6 +52,8 @@ export type TestProxyOptions = {
   plaintextFrom?: (clientAddress: string) => boolean;
   proxyProtocol?: ProxyProtocol;
   limits?: Partial<Limits>;
+  /** See ProxyServices. */
+  collect?: () => void;
   failureDelayMs?: number;
   transport?: Transport;
   /** Where no certificate is read: what the listener gets instead. */
@@ -164,6 +166,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
     keepAlive: null,
     unique: () => randomBytes(16).toString('hex'),
     limits: { ...LIMITS, ...options.limits },
+    collect: options.collect ?? (() => {}),
   });
   const listener = await sessions.listen(policy(options, transport), { address: '127.0.0.1', port: 0 });
   const records = () => lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'session');
