@@ -18,15 +18,29 @@ const LAST_TRIES = 25;
 
 /**
  * Writes to standard output from a worker thread. `process.stdout` would write to a pipe synchronously: a log
- * reader that stands still would stop every session.
+ * reader that stands still would stop every session. One call at a time.
  */
 export async function writeStdout(text: string): Promise<void> {
-  await writeOctets(Buffer.from(text, 'utf8'));
+  await writeOctets(encoded(text));
 }
 
 /** The same where other processes write there, too: no line of WHOLE_OCTETS at most is torn by theirs. */
 export async function writeSharedStdout(lines: string): Promise<void> {
-  for (const part of wholeParts(Buffer.from(lines, 'utf8'))) await writeOctets(part);
+  for (const part of wholeParts(encoded(lines))) await writeOctets(part);
+}
+
+/** No character of JavaScript's takes more octets in UTF-8. */
+const MOST_OCTETS = 3;
+/** A larger one is not kept: some 300 lines. */
+const KEPT_OCTETS = 1024 * 1024;
+let kept = Buffer.alloc(0);
+
+/** In a buffer that is used again, so that the pages of a fresh one are not asked of the system for each batch. */
+function encoded(text: string): Buffer {
+  const most = text.length * MOST_OCTETS;
+  if (most > KEPT_OCTETS) return Buffer.from(text, 'utf8');
+  if (kept.length < most) kept = Buffer.allocUnsafeSlow(KEPT_OCTETS);
+  return kept.subarray(0, kept.write(text, 'utf8'));
 }
 
 async function writeOctets(octets: Buffer): Promise<void> {

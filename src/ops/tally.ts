@@ -4,8 +4,8 @@
  * a counter that appears at 1 misses its first event) and none can be added by what a client does.
  */
 export class Tally<Label extends string> {
-  /** By the value of each label in turn, NONE for those that there are not: a look-up makes no string and no array. */
-  readonly #cells = new Map<string, Map<string, Map<string, Cell<Label>>>>();
+  /** By the value of each label in turn: a look-up makes no string and no array. */
+  readonly #cells: Place<Label> = new Map();
   readonly #all: Cell<Label>[] = [];
   readonly #other: Cell<Label>;
 
@@ -21,8 +21,11 @@ export class Tally<Label extends string> {
     );
   }
 
-  add(amount: number, first = NONE, second = NONE, third = NONE): void {
-    const found = this.#cells.get(first)?.get(second)?.get(third) ?? this.#other;
+  add(amount: number, first = NONE, second?: string, third?: string): void {
+    let place = this.#cells.get(first);
+    if (second !== undefined) place = within(place, second);
+    if (third !== undefined) place = within(place, third);
+    const found = place === undefined || place instanceof Map ? this.#other : place;
     found.value += amount;
   }
 
@@ -32,22 +35,26 @@ export class Tally<Label extends string> {
     if (this.#other.value !== 0) yield this.#other;
   }
 
-  #put([first = NONE, second = NONE, third = NONE]: readonly string[], cell: Cell<Label>): void {
-    const inFirst = entryOf(this.#cells, first, () => new Map<string, Map<string, Cell<Label>>>());
-    entryOf(inFirst, second, () => new Map<string, Cell<Label>>()).set(third, cell);
+  #put(values: readonly string[], cell: Cell<Label>): void {
+    const names = values.length === 0 ? [NONE] : values;
+    let place = this.#cells;
+    for (const name of names.slice(0, -1)) {
+      const next = place.get(name) ?? new Map();
+      place.set(name, next);
+      place = next as Place<Label>;
+    }
+    place.set(names.at(-1)!, cell);
     this.#all.push(cell);
   }
 }
 
-/** No label has this value. */
+/** Of a tally without labels. */
 const NONE = '';
 
-function entryOf<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
+type Place<Label extends string> = Map<string, Cell<Label> | Place<Label>>;
+
+function within<Label extends string>(place: Cell<Label> | Place<Label> | undefined, name: string) {
+  return place instanceof Map ? place.get(name) : undefined;
 }
 
 export type Cell<Label extends string> = { labels: Record<Label, string>; value: number };

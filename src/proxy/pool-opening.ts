@@ -58,6 +58,7 @@ export class PoolOpening implements OpenEvents {
   readonly #services: PoolOpeningServices;
   readonly #events: PoolOpeningEvents;
   readonly #until: number;
+  readonly #said: string;
   #tried: readonly ServerMember[] = NONE;
   #member: ServerMember | null = null;
   #trial: Trial = null;
@@ -69,8 +70,9 @@ export class PoolOpening implements OpenEvents {
     this.#services = services;
     this.#events = events;
     this.#until = performance.now() + login.pool.upstream.timeoutMs;
+    this.#said = saidOf(login);
     // Where none can be asked, the caller has this object in hand before it is told so.
-    const failure = login.pool.enter(saidOf(login)) ? this.#next() : 'nested-login';
+    const failure = login.pool.enter(this.#said) ? this.#next() : 'nested-login';
     if (failure !== null) queueMicrotask(() => this.#unrouted(failure));
   }
 
@@ -130,7 +132,7 @@ export class PoolOpening implements OpenEvents {
 
   #leave(): void {
     this.#over = true;
-    this.#login.pool.leave(saidOf(this.#login));
+    this.#login.pool.leave(this.#said);
   }
 }
 
