@@ -226,9 +226,10 @@ export class Primary {
 
   /** Counted by looks, not by the clock: where the primary itself stood still, it could hear nobody. */
   #killLost(): void {
-    const most = this.#pace.lost / this.#pace.watch;
+    const most = Math.ceil(this.#pace.lost / this.#pace.watch);
     for (const worker of this.#workers) {
-      if (worker === null || worker.missed() < most) continue;
+      // Not at the looks behind that one: its end follows, on a busy machine in its own time.
+      if (worker?.missed() !== most) continue;
       const { index, pid } = worker;
       this.#options.log.event('error', 'worker-silent', { number: index + 1, pid });
       worker.kill();

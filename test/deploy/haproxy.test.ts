@@ -50,7 +50,7 @@ after(async () => {
 
 /** Starts something for each proxy on one and the same port. */
 async function both(begin: (name: Name, port: number) => Promise<number>): Promise<number> {
-  const port = await begin('proxy1', 0);
+  const port = await begin('proxy1', await freePort());
   return begin('proxy2', port);
 }
 
@@ -111,7 +111,7 @@ test('HAProxy takes the snippet without a warning', async () => {
   assert.equal(code, 0, output);
 });
 
-test('connections go where /readyz says so, and sessions outlive a drain', { timeout: 40_000 }, async () => {
+test('connections go where /readyz says so, and sessions outlive a drain', { timeout: 90_000 }, async () => {
   await until('only the ready proxy serves', served('proxy1'));
   const session = await open();
   assert.equal(session.name, 'proxy1');

@@ -8,8 +8,10 @@ import { type SessionLine, startTestProxy, type TestProxy, type TestProxyOptions
 import { type Script, startScriptedMailstore } from '../support/scripted-mailstore.ts';
 import { address, block, INET, octets, tlv } from './headers.ts';
 
-export const TIMEOUT_MS = 150;
-export const BELIEVES: ProxyProtocol = { trusts: (peer) => peer === '127.0.0.1', timeoutMs: TIMEOUT_MS };
+/** Where the header's time is what a test is about. */
+export const TIMEOUT_MS = 1_000;
+export const BELIEVES: ProxyProtocol = { trusts: (peer) => peer === '127.0.0.1', timeoutMs: 20_000 };
+export const HURRIES: ProxyProtocol = { ...BELIEVES, timeoutMs: TIMEOUT_MS };
 export const DISTRUSTS: ProxyProtocol = { ...BELIEVES, trusts: () => false };
 
 export const CLIENT = { address: '192.0.2.7', port: 4711 };

@@ -6,7 +6,7 @@ import { type Balancer, startBalancer } from '../support/balancer.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
 import type { TestProxyOptions } from '../support/proxy.ts';
 import { type TestCertificates, temporaryCertificates } from '../support/tls.ts';
-import { BELIEVES, behind, CLIENT, ends, HEADERS, LOCAL, logIn, TIMEOUT_MS, V1, V2 } from './balanced.ts';
+import { behind, CLIENT, ends, HEADERS, HURRIES, LOCAL, logIn, TIMEOUT_MS, V1, V2 } from './balanced.ts';
 import { octets } from './headers.ts';
 
 let certificates: TestCertificates;
@@ -33,7 +33,7 @@ for (const [version, header] of Object.entries(HEADERS)) {
     });
 
     test('may come octet by octet; nothing is said before its last', async () => {
-      await behind({ proxyProtocol: { ...BELIEVES, timeoutMs: 5000 } }, async (proxy) => {
+      await behind({}, async (proxy) => {
         const client = await Pop3Client.connect(proxy.port);
         for (const octet of header) {
           assert.equal(client.received, '');
@@ -85,7 +85,7 @@ for (const [version, header] of Object.entries(HEADERS)) {
 }
 
 test('a session outlives the time that its header could have taken', async () => {
-  await behind({}, async (proxy) => {
+  await behind({ proxyProtocol: HURRIES }, async (proxy) => {
     const client = await Pop3Client.connect(proxy.port);
     client.socket.write(V1);
     await client.line();

@@ -168,7 +168,7 @@ async function meet(steps: readonly ClientStep[]): Promise<Told> {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 6_000; tries++) {
     if (condition()) return;
     await pause(tries < 50 ? 1 : 5);
   }

@@ -95,7 +95,8 @@ describe('several addresses of one host', () => {
   test('all refuse, or are silent: the last one is told of', async () => {
     const { transport } = await withSilence();
     const upstream = { port: 1, host: 'mail.test', timeoutMs: 300 };
-    const refused = await logInOnce({ upstream, resolver: resolver(REFUSES, STANDS) });
+    const patient = { ...upstream, timeoutMs: 5_000 };
+    const refused = await logInOnce({ upstream: patient, resolver: resolver(REFUSES, STANDS) });
     assert.deepEqual([refused.reply, refused.failure, refused.address], [TEMP, 'connect-refused', STANDS]);
     const silent = await logInOnce({ transport, upstream, resolver: resolver(REFUSES, SILENT, SILENT) });
     assert.deepEqual([silent.reply, silent.failure, silent.address], [TEMP, 'connect-timeout', SILENT]);

@@ -28,7 +28,7 @@ async function steps(count: number): Promise<void> {
 
 /** Waits for what only clocks and the event loop can bring about. */
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     if (condition()) return;
     await new Promise((resolve) => setTimeout(resolve, tries < 100 ? 0 : 10));
   }

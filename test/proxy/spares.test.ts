@@ -257,7 +257,7 @@ describe('a spare that is dead when a login takes it', () => {
     'is silent': () => {},
   })) {
     test(`and ${what}: the login goes to a fresh connection, the password nowhere else`, async () => {
-      const options = { upstream: { ...keeps(1), timeoutMs: 600 }, spareAge: 6_000 };
+      const options = { upstream: { ...keeps(1), timeoutMs: 3_000 }, spareAge: 6_000 };
       await between(first(deed), options, async (client, parts) => {
         const { proxy, mailstore } = parts;
         await untilReady(proxy, 1);

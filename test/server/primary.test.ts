@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 /** Silence after which a worker is killed. */
-const LOST = 3_000;
+const LOST = 8_000;
 
 /** A primary of workers that follow these scripts. */
 async function primary(...scripts: Script[]) {
@@ -59,9 +59,9 @@ shutdown: { grace: 0s }
     pace: {
       firstPause: 20,
       longestPause: 80,
-      sound: 10_000,
-      silent: 500,
-      // A busy machine takes a second to start a process.
+      sound: 60_000,
+      silent: 2_500,
+      // A busy machine takes seconds to start a process.
       lost: LOST,
       watch: 20,
       leaving: 300,

@@ -69,7 +69,7 @@ export async function startProxy(
 }
 
 function handle(server: RunningProcess): ProxyProcess {
-  const log = () => parseLog(server.stdout());
+  const log = logReader(() => server.stdout());
   /** Lines of an event that have these fields, when there are so many. */
   const lines = async (event: string, fields: Readonly<Record<string, unknown>>, count: number) => {
     const wanted = Object.entries({ ...fields, event });
@@ -93,10 +93,18 @@ function handle(server: RunningProcess): ProxyProcess {
   };
 }
 
-/** The last line may still be on its way. */
-function parseLog(output: Buffer): LogLine[] {
-  const lines = output.toString('utf8').split('\n').slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as LogLine);
+/** Tests look again and again: each line is parsed once. The last one may still be on its way. */
+function logReader(output: () => Buffer): () => LogLine[] {
+  const lines: LogLine[] = [];
+  let read = 0;
+  return () => {
+    const all = output();
+    const end = all.lastIndexOf('\n') + 1;
+    const text = all.toString('utf8', read, Math.max(read, end)).split('\n').slice(0, -1);
+    lines.push(...text.map((line) => JSON.parse(line) as LogLine));
+    read = Math.max(read, end);
+    return [...lines];
+  };
 }
 
 function residentMemory(pid: number): number {

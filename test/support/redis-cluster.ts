@@ -43,7 +43,7 @@ export type TestCluster = {
 /** Three masters, one of them with a replica, all with TLS on 127.0.0.1; a slot that is lost does not stop the others. */
 export async function startCluster(certificates: TestCertificates, password: string): Promise<TestCluster> {
   const tls = tlsClient(certificates);
-  const common = { username: null, password, database: 0, tls, timeout: 1_000 };
+  const common = { username: null, password, database: 0, tls, timeout: 5_000 };
   const startNode = async (): Promise<ClusterNode> => {
     const [port, busPort] = [await freePort(), await freePort()];
     const server = await startRedis([

@@ -47,7 +47,7 @@ export async function startSentinels(certificates: TestCertificates): Promise<Se
     sentinels.push(await startSentinel(folder, certificates, port, first));
   }
   const tls = tlsClient(certificates);
-  const common = { username: null, database: 0, tls, timeout: 1_000 };
+  const common = { username: null, database: 0, tls, timeout: 5_000 };
   const one = (port: number, password: string) =>
     connectRedis({ ...common, servers: { kind: 'single', host: '127.0.0.1', port }, password });
   const link = one(ports[0]!, SENTINEL_PASSWORD);
