@@ -106,12 +106,23 @@ function workloadSection(report: Report, workload: Workload, figures: Figures): 
     const found = figures.get(workload.id)?.get(peer.id);
     return found === undefined ? [] : [row(peer, workload, found)];
   });
-  const absent = report.peers.flatMap((peer) => {
-    const why = peer.only === undefined && workload.only === undefined ? leftOut(peer, workload) : null;
-    return why === null ? [] : [`Without ${plain(peer.title)}: ${why}.`];
-  });
   const heads = ['', ...workload.columns.map(({ title }) => title), 'errors'];
-  return [`### ${workload.id}`, `${workload.title}.`, table(heads, rows), ...absent].join('\n\n');
+  return [
+    `### ${workload.id}`,
+    `${workload.title}.`,
+    table(heads, rows),
+    ...withoutPart(report.peers, workload),
+  ].join('\n\n');
+}
+
+/** A line for each reason. */
+function withoutPart(peers: readonly Peer[], workload: Workload): string[] {
+  const titles = new Map<string, string[]>();
+  for (const peer of peers) {
+    const why = peer.only === undefined && workload.only === undefined ? leftOut(peer, workload) : null;
+    if (why !== null) titles.set(why, [...(titles.get(why) ?? []), plain(peer.title)]);
+  }
+  return [...titles].map(([why, each]) => `Without ${each.join('; ')}: ${why}.`);
 }
 
 function row(peer: Peer, workload: Workload, found: Record<string, number>): string[] {
@@ -187,7 +198,8 @@ function method({ cells, accounting, workloads }: Report): string {
     `- CPU time is the proxy's processes', those that have ended included: ${accounting}. It holds where the load`,
     '  generator is the slower side, which bounds sessions/s and MB/s.',
     '- PSS is what the sessions add to that of the proxy after 200 short ones.',
-    '- Login latency is from connect() to the reply to PASS.',
+    '- Login latency is from connect() to the reply to PASS. Where there are less than a hundred logins, as in `w6a`,',
+    '  p99 is the slowest of them.',
     `- Meanwhile anything else on the machine took ${median(others).toFixed(0)} % of one CPU (median), ${Math.max(...others).toFixed(0)} % at most${named.length === 0 ? '.' : `; more than ${DISTURBED_PERCENT} % in: ${named.join(', ')}.`}`,
   ].join('\n');
 }

@@ -101,13 +101,18 @@ test('what was not measured is said, and what was disturbed', () => {
   const written = page(
     report({
       cells: [cell('bun', 60, { otherPercent: 40 }), cell('nginx', 50)],
-      peers: [peer('bun', 'ours'), peer('nginx', 'nginx'), peer('perdition', 'perdition', { without })],
+      peers: [
+        peer('bun', 'ours'),
+        peer('nginx', 'nginx'),
+        peer('perdition', 'perdition', { without }),
+        peer('dovecot', 'dovecot', { without }),
+      ],
       absent: [{ title: 'Dovecot', why: 'not installed; apt-get install dovecot-core' }],
     }),
     null,
   );
   assert.match(written, /Left out: Dovecot \(not installed; apt-get install dovecot-core\)\./);
-  assert.match(written, /Without perdition: forks\./);
+  assert.match(written, /Without perdition; dovecot: forks\./);
   assert.match(written, /40 % at most; more than 15 % in: w1 bun\./);
 });
 
@@ -145,7 +150,7 @@ test('both runtimes have a part in every workload, a peer in those that it can d
     assert.equal(leftOut(oursOnNode, workload), null);
   }
   const hashed = WORKLOADS.find(({ id }) => id === 'w2')!;
-  assert.equal(leftOut(haproxy, hashed), 'checks no Argon2id hash itself');
+  assert.equal(leftOut(haproxy, hashed), 'no Argon2id hash is checked there');
   assert.match(wayOf(dovecot, hashed).title, /ARGON2ID/);
   assert.equal(leftOut(bareHash, WORKLOADS[0]!), 'a variant for other workloads');
 });

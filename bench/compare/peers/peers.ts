@@ -57,7 +57,7 @@ export function leftOut(peer: Peer, workload: Workload): string | null {
   if (workload.only?.includes(peer.id) === false) return 'there is nothing to tell of it';
   if (without?.workloads.includes(workload.id) === true) return without.why;
   const unable = isHashed(workload) && peer.hashed === undefined && peer.bare === undefined;
-  return unable ? 'checks no Argon2id hash itself' : null;
+  return unable ? 'no Argon2id hash is checked there' : null;
 }
 
 /** How it takes part. */
