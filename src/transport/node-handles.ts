@@ -20,8 +20,11 @@ export type Reader = (octets: Uint8Array) => boolean;
 
 export const OWN_MEMORY = process.versions.bun !== undefined;
 
-/** A socket's read is as long as this at most, as in bulk: one system call for what a window of TCP holds. */
-const BUFFER = 262_144;
+/**
+ * A read is as long as this at most. Twice as much made large messages hardly cheaper, half as much a quarter dearer;
+ * and it is what a client that reads slowly may have waiting for it here.
+ */
+const BUFFER = 131_072;
 
 /** Of all sockets: what one has read is dealt with before the next is read. */
 const buffer = OWN_MEMORY ? Buffer.alloc(0) : Buffer.allocUnsafeSlow(BUFFER);
