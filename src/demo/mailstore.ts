@@ -63,6 +63,7 @@ function visitHandler(connections: Set<Connection>): ConnectionHandler {
       if (visit.closing) return;
       visit.lines.append(octets);
       serve(connection, visit);
+      visit.lines.keep();
     },
     drained: (connection) => {
       connection.resume();

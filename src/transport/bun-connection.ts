@@ -128,7 +128,7 @@ export class BunConnection extends BunSocket implements Connection {
 
   onData(socket: NativeSocket, octets: Uint8Array): void {
     if (socket !== this.socket || this.#deaf) return;
-    if (this.#paused || this.#held !== null) this.#hold(octets.slice());
+    if (this.#paused || this.#held !== null) this.#hold(new Uint8Array(octets));
     else if (this.#plainTail !== null) this.#abandon(OCTETS_BEFORE_TLS);
     else this.#receive(octets);
   }

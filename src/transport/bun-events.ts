@@ -4,6 +4,7 @@
  */
 import type { BunConnection } from './bun-connection.ts';
 import type { NativeSocket } from './bun-socket.ts';
+import { copyOf } from './copy.ts';
 import { errorCode } from './errors.ts';
 import { isInside, putOff } from './put-off.ts';
 
@@ -22,7 +23,7 @@ function throwLater(error: unknown): void {
 const dataEvents = {
   data(socket, octets) {
     if (!isInside()) socket.data.onData(socket as NativeSocket, octets);
-    else putOffData(socket as NativeSocket, octets.slice());
+    else putOffData(socket as NativeSocket, copyOf(octets));
   },
   drain(socket) {
     if (!isInside()) socket.data.onDrain(socket as NativeSocket);

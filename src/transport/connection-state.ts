@@ -1,3 +1,4 @@
+import { copyOf } from './copy.ts';
 import type { ConnectionHandler, Endpoint, Ends, TlsSession, TransportError } from './transport.ts';
 
 /** How each transport fails a handshake for reasons of its own. */
@@ -87,6 +88,6 @@ export class ConnectionState {
   /** The handshake's octets are none of the application's; what was received is its owner's only for a moment. */
   protected takeBack(unread = NOTHING): void {
     this.octetsIn -= unread.length;
-    this.unread = unread.slice();
+    this.unread = copyOf(unread);
   }
 }

@@ -1,3 +1,5 @@
+import { copyOf } from './copy.ts';
+
 /** Octets that were accepted for sending and that the kernel has not taken yet, in order. */
 export class Outbox {
   #chunks: Uint8Array[] = [];
@@ -6,7 +8,7 @@ export class Outbox {
   /** Copies: the caller may reuse its array. */
   add(octets: Uint8Array): void {
     if (octets.length === 0) return;
-    this.#chunks.push(octets.slice());
+    this.#chunks.push(copyOf(octets));
     this.octets += octets.length;
   }
 

@@ -50,6 +50,22 @@ describe('the demo mailstore', () => {
     await client.gone();
   });
 
+  test('takes a command that comes in pieces, whatever others send between them', async () => {
+    const client = await Pop3Client.connect(mailstore.port);
+    const other = await Pop3Client.connect(mailstore.port);
+    assert.match(await client.line(), /^\+OK/);
+    assert.match(await other.line(), /^\+OK/);
+    for (const piece of ['US', 'ER b', 'ig\r']) {
+      client.send(piece);
+      await pause(20);
+      assert.match(await other.ask('XXXX XXXX'), /^-ERR/);
+    }
+    assert.equal(await client.ask('\nPASS x'), '+OK');
+    assert.match(await client.line(), /^\+OK/);
+    client.destroy();
+    other.destroy();
+  });
+
   test('answers a pipeline in order, and nothing behind QUIT', async () => {
     const client = await Pop3Client.connect(mailstore.port);
     client.send('USER big\r\nPASS x\nSTAT\r\nQUIT\r\nSTAT\r\n');

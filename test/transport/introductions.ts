@@ -26,8 +26,10 @@ function headerServer(tls: NonNullable<Tls>, behind: (server: Probe) => void = (
         server.reactions.received = () => {};
         behind(server);
         connection.introduced(HEADER.length, ENDS);
-        connection.startTls(tls.server, ascii(text.slice(HEADER.length)));
-        // It is the caller's again.
+        const unread = ascii(text.slice(HEADER.length));
+        connection.startTls(tls.server, unread);
+        // They are the caller's again.
+        unread.fill(0);
         octets.fill(0);
       };
     },
