@@ -2,8 +2,7 @@ import { localUser } from '../tables/teapop/local-user.ts';
 import { type LookupResult, lookup } from '../tables/teapop/lookup.ts';
 import { mailboxPath, type PlacedMailbox, placedMailbox } from '../tables/teapop/mailbox.ts';
 import type { UserRow } from '../tables/teapop/model.ts';
-import { type Soon, then } from '../tables/teapop/soon.ts';
-import { TablesUnavailable } from '../tables/teapop/store.ts';
+import type { Soon } from '../tables/teapop/soon.ts';
 import type { Attempt, AuthenticatorOptions } from './attempt.ts';
 import type {
   Account,
@@ -12,7 +11,6 @@ import type {
   LoginClient,
   RejectReason,
   Salting,
-  UnavailableReason,
 } from './authenticator.ts';
 import { createLoginCache } from './login-cache.ts';
 import { sameLogin } from './masters.ts';
@@ -21,6 +19,7 @@ import type { Proof } from './proofs.ts';
 import { contextOf, type FoundRows, problemOf, type Tried } from './rows.ts';
 import { saltOf } from './salting.ts';
 import { createStandings } from './standings.ts';
+import { orUnavailable, unavailable } from './unavailable.ts';
 import type { Outcome } from './verifier.ts';
 
 /**
@@ -53,35 +52,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authenticate(credentials, localAddress, timings, client = NOBODY) {
       const password = 'password' in credentials ? credentials.password : '';
       const attempt = { ...shared, credentials, password, standsFor: '', localAddress, timings, client };
-      return orUnavailable(onError, () => decide(attempt));
+      return orUnavailable(onError, decide, attempt);
     },
     salt(user, localAddress, timings) {
-      return orUnavailable<Salting>(onError, () =>
-        then(findEntry({ ...shared, localAddress, timings }, user), (found) => ({
-          result: 'salted',
-          salted: saltOf(options.scram!, found),
-        })),
-      );
+      const salted = async (search: Search): Promise<Salting> => {
+        const found = await findEntry(search, user);
+        return { result: 'salted', salted: saltOf(options.scram!, found) };
+      };
+      return orUnavailable(onError, salted, { ...shared, localAddress, timings });
     },
   };
-}
-
-function orUnavailable<T>(
-  onError: AuthenticatorOptions['onError'],
-  ask: () => Soon<T>,
-): Soon<T | Unavailable> {
-  try {
-    const answer = ask();
-    return answer instanceof Promise ? answer.catch((error) => whyUnavailable(onError, error)) : answer;
-  } catch (error) {
-    return whyUnavailable(onError, error);
-  }
-}
-
-function whyUnavailable(onError: AuthenticatorOptions['onError'], error: unknown): Unavailable {
-  if (error instanceof TablesUnavailable) return unavailable('tables-unavailable');
-  onError(error instanceof Error ? error : new Error('login failed', { cause: error }));
-  return unavailable('internal');
 }
 
 function decide(attempt: Attempt): Soon<Decision> {
@@ -89,7 +69,12 @@ function decide(attempt: Attempt): Soon<Decision> {
   const { user, authzid } = credentials;
   const fault = faultOf({ user, password, authzid }) ?? faultOfAuthzid(attempt);
   if (fault !== null) return refuse(attempt, fault);
-  return then(findEntry(attempt, user), (found) => decideFound(attempt, found));
+  const found = findEntry(attempt, user);
+  return found instanceof Promise ? decideLater(attempt, found) : decideFound(attempt, found);
+}
+
+async function decideLater(attempt: Attempt, found: Promise<LookupResult>): Promise<Decision> {
+  return decideFound(attempt, await found);
 }
 
 function decideFound(attempt: Attempt, found: LookupResult): Soon<Decision> {
@@ -129,12 +114,17 @@ function findEntry(search: Search, user: string): Soon<LookupResult> {
   const { store, dividers, localAddress, now, timings } = search;
   const start = now();
   const found = lookup(store, user, localAddress, dividers, search);
-  if (found instanceof Promise)
-    return found.finally(() => {
-      timings.lookup += now() - start;
-    });
+  if (found instanceof Promise) return foundLater(search, start, found);
   timings.lookup += now() - start;
   return found;
+}
+
+async function foundLater({ timings, now }: Search, start: number, found: Promise<LookupResult>) {
+  try {
+    return await found;
+  } finally {
+    timings.lookup += now() - start;
+  }
 }
 
 async function refuse(
@@ -188,7 +178,18 @@ async function checkProof(attempt: Attempt, found: Found, proof: Proof): Promise
 }
 
 function checkRows(attempt: Attempt, found: FoundRows): Soon<Decision> {
-  return then(payPassword(attempt, found), (outcome) => checked(attempt, found, outcome));
+  const outcome = payPassword(attempt, found);
+  return outcome instanceof Promise
+    ? checkedLater(attempt, found, outcome)
+    : checked(attempt, found, outcome);
+}
+
+async function checkedLater(
+  attempt: Attempt,
+  found: FoundRows,
+  outcome: Promise<Outcome<Tried>>,
+): Promise<Decision> {
+  return checked(attempt, found, await outcome);
 }
 
 function checked(attempt: Attempt, found: FoundRows, outcome: Outcome<Tried>): Soon<Decision> {
@@ -267,10 +268,4 @@ function localUserOf(attempt: Attempt, { entry, login }: Found, mailbox: string)
   const { type, uid } = entry;
   const { userid, domain } = login;
   return localUser(attempt.localUserRule(entry.domain), { type, userid, domain, mailbox, uid });
-}
-
-type Unavailable = { result: 'unavailable'; reason: UnavailableReason };
-
-function unavailable(reason: UnavailableReason): Unavailable {
-  return { result: 'unavailable', reason };
 }

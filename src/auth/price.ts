@@ -1,4 +1,4 @@
-import { type Soon, then } from '../tables/teapop/soon.ts';
+import type { Soon } from '../tables/teapop/soon.ts';
 import type { Attempt } from './attempt.ts';
 import type { RejectReason } from './authenticator.ts';
 import type { LoginCache } from './login-cache.ts';
@@ -50,20 +50,36 @@ export async function payProof(attempt: Attempt, found: FoundRows, proof: Proof)
  */
 export function payPassword(attempt: Attempt, found: FoundRows): Soon<Outcome<Tried>> {
   if (isSlow(found)) return payFor(attempt, found, null);
-  return then(tryRows(attempt.passwords, found, attempt.password), (early) =>
-    early.matched === null ? payFor(attempt, found, early) : { ran: true, value: early },
-  );
+  const early = tryRows(attempt.passwords, found, attempt.password);
+  return early instanceof Promise ? paidLater(attempt, found, early) : paid(attempt, found, early);
+}
+
+async function paidLater(attempt: Attempt, found: FoundRows, early: Promise<Tried>): Promise<Outcome<Tried>> {
+  return paid(attempt, found, await early);
+}
+
+function paid(attempt: Attempt, found: FoundRows, early: Tried): Soon<Outcome<Tried>> {
+  return early.matched === null ? payFor(attempt, found, early) : { ran: true, value: early };
 }
 
 /** @param early what came of rows that cost nothing: none of them matched */
 function payFor(attempt: Attempt, found: FoundRows, early: Tried | null): Soon<Outcome<Tried>> {
-  const { cache, password, dummyMemory } = attempt;
+  const { cache, password } = attempt;
   const mark = cache.ofRows(found, password);
   const known = recalled(cache, mark, found);
   if (known !== null) return { ran: true, value: early ?? known };
-  // Of several that wait with the same password the first one's turn decides.
-  return inTurn(attempt, Math.max(dummyMemory, memoryOf(found)), async () => {
-    return recalled(cache, mark, found) ?? compute(attempt, found, early, mark);
+  return hash(attempt, found, early, mark);
+}
+
+/** Of several that wait with the same password the first one's turn decides. */
+function hash(
+  attempt: Attempt,
+  found: FoundRows,
+  early: Tried | null,
+  mark: string,
+): Promise<Outcome<Tried>> {
+  return inTurn(attempt, Math.max(attempt.dummyMemory, memoryOf(found)), async () => {
+    return recalled(attempt.cache, mark, found) ?? compute(attempt, found, early, mark);
   });
 }
 

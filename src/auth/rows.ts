@@ -28,7 +28,8 @@ export const MAX_SLOW_ROWS = 16;
 /** Whether checking these rows takes a permit of the verifier's. */
 export function isSlow(found: FoundRows): boolean {
   const context = contextOf(found);
-  return found.rows.some((row) => costOf(checkOf(row, context, '')) !== 'none');
+  for (const row of found.rows) if (costOf(checkOf(row, context, '')) !== 'none') return true;
+  return false;
 }
 
 /** Octets that checking them takes at most, one after the other. */
@@ -67,23 +68,37 @@ function tryFrom(first: number, trying: Trying): Soon<Tried> {
       break;
     }
     const matches = verified(passwords, check, row);
-    if (matches instanceof Promise) {
-      return matches.then((later) => {
-        note(tried, row, cost, later);
-        return tried.matched === null ? tryFrom(at + 1, trying) : tried;
-      });
-    }
+    if (matches instanceof Promise) return triedLater(matches, at, cost, trying);
     note(tried, row, cost, matches);
     if (tried.matched !== null) break;
   }
   return tried;
 }
 
+async function triedLater(
+  matches: Promise<boolean | Error>,
+  at: number,
+  cost: SecretInfo['cost'],
+  trying: Trying,
+): Promise<Tried> {
+  const { found, tried } = trying;
+  note(tried, found.rows[at]!, cost, await matches);
+  return tried.matched === null ? tryFrom(at + 1, trying) : tried;
+}
+
 /** Whether the password matches, or why that cannot be told. */
 function verified(passwords: Passwords, check: Check, row: UserRow): Soon<boolean | Error> {
   try {
     const matches = passwords.verify(check.secret, check.phrase, check.context);
-    return matches instanceof Promise ? matches.catch((cause) => problemOf(row, cause)) : matches;
+    return matches instanceof Promise ? verifiedLater(matches, row) : matches;
+  } catch (cause) {
+    return problemOf(row, cause);
+  }
+}
+
+async function verifiedLater(matches: Promise<boolean>, row: UserRow): Promise<boolean | Error> {
+  try {
+    return await matches;
   } catch (cause) {
     return problemOf(row, cause);
   }

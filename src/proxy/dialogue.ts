@@ -79,14 +79,20 @@ export class Dialogue extends Timed {
     // A name that no line can carry connects nowhere.
     this.#pump();
     if (this.#over) return;
-    const { host } = this.#server;
-    const addresses = this.#services.resolver.resolve(host);
-    if (addresses instanceof Promise)
-      addresses.then(
-        (found) => this.#resolved(found),
-        (error: Error) => this.#fail('not-resolved', `${host}: ${error.message}`),
-      );
+    const addresses = this.#services.resolver.resolve(this.#server.host);
+    if (addresses instanceof Promise) this.#resolveLater(addresses);
     else this.#resolved(addresses);
+  }
+
+  async #resolveLater(addresses: Promise<readonly string[]>): Promise<void> {
+    let found: readonly string[];
+    try {
+      found = await addresses;
+    } catch (error) {
+      this.#fail('not-resolved', `${this.#server.host}: ${(error as Error).message}`);
+      return;
+    }
+    this.#resolved(found);
   }
 
   #resolved(addresses: readonly string[]): void {

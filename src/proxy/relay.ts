@@ -56,10 +56,8 @@ export class Relay extends Timed {
     this.#events = events;
     this.#idleMs = idleMs;
     this.#lastActivity = wheel.now;
-    for (const side of [left, right]) {
-      side.context = this;
-      side.handler = RELAY_HANDLER;
-    }
+    left.context = right.context = this;
+    left.handler = right.handler = RELAY_HANDLER;
     wheel.set(this, idleMs);
   }
 

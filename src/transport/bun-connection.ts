@@ -8,7 +8,7 @@
  * - After `upgradeTLS` the old handlers still hear of the raw socket: ciphertext, its end, its close. Events of a
  *   socket that is not the connection's own are dropped.
  */
-import { BunSocket, type NativeSocket } from './bun-socket.ts';
+import { BunSocket, calls, type NativeSocket } from './bun-socket.ts';
 import { type BunTls, refusal, sessionOf, upgrade } from './bun-tls.ts';
 import { HANDSHAKE_CUT, OCTETS_BEFORE_TLS, remoteEnd, UNSENT } from './connection-state.ts';
 import { transportError } from './errors.ts';
@@ -59,14 +59,14 @@ export class BunConnection extends BunSocket implements Connection {
     if (this.#paused) return;
     this.#paused = true;
     // A handshake has to go on reading; what comes behind it is held.
-    if (this.#phase === 'plain' || this.#phase === 'secure') this.call((socket) => socket.pause());
+    if (this.#phase === 'plain' || this.#phase === 'secure') this.call(calls.pause);
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     if (this.#held !== null) queueMicrotask(() => this.#deliverHeld());
-    else if (this.#phase === 'plain' || this.#phase === 'secure') this.call((socket) => socket.resume());
+    else if (this.#phase === 'plain' || this.#phase === 'secure') this.call(calls.resume);
   }
 
   startTls(tls: ServerTls | ClientTls, unread?: Uint8Array): void {
@@ -84,7 +84,7 @@ export class BunConnection extends BunSocket implements Connection {
     this.#plainTail = this.#outbox ?? new Outbox();
     this.#outbox = null;
     // What comes from now on belongs to the handshake: the kernel keeps it until then.
-    if (this.#phase === 'plain') this.call((socket) => socket.pause());
+    if (this.#phase === 'plain') this.call(calls.pause);
   }
 
   end(): void {
@@ -117,7 +117,7 @@ export class BunConnection extends BunSocket implements Connection {
     this.#phase = 'plain';
     this.handler.opened(this);
     if (this.#deaf) return;
-    if (this.#paused) this.call((socket) => socket.pause());
+    if (this.#paused) this.call(calls.pause);
     this.#flush();
   }
 
@@ -153,7 +153,7 @@ export class BunConnection extends BunSocket implements Connection {
     }
     this.#phase = 'secure';
     this.tls = sessionOf(socket, this.#tls!, error);
-    if (this.#paused) this.call((own) => own.pause());
+    if (this.#paused) this.call(calls.pause);
     this.handler.secured(this);
     this.#flush();
   }
@@ -235,13 +235,13 @@ export class BunConnection extends BunSocket implements Connection {
     if (!this.#ending || this.#finished || this.#deaf || !this.#sendable || this.queued > 0) return;
     this.#finished = true;
     // Without TLS, closing says the same as the half-close before it.
-    if (!this.#peerEnded || this.#phase === 'secure') this.call((socket) => socket.shutdown());
+    if (!this.#peerEnded || this.#phase === 'secure') this.call(calls.shutdown);
     if (this.#peerEnded) this.#close();
   }
 
   /** Both sides have ended, and nothing is queued. Bun's `end` is three system calls more. */
   #close(): void {
-    this.call((socket) => (this.#phase === 'secure' ? socket.end() : socket.close()));
+    this.call(this.#phase === 'secure' ? calls.end : calls.close);
   }
 
   #peerHasEnded(): void {
@@ -264,7 +264,7 @@ export class BunConnection extends BunSocket implements Connection {
       const event = this.#held.shift();
       if (event === undefined) {
         this.#held = null;
-        if (this.#phase !== 'closed') this.call((socket) => socket.resume());
+        if (this.#phase !== 'closed') this.call(calls.resume);
       } else if (event === 'close') this.#report();
       else if (event === 'end') this.#peerHasEnded();
       else this.#receive(event);
@@ -281,7 +281,7 @@ export class BunConnection extends BunSocket implements Connection {
     this.#fault = fault;
     this.#deaf = true;
     this.#dropQueued();
-    if (this.#phase !== 'closed' && this.socket !== null) this.call((socket) => socket.terminate());
+    if (this.#phase !== 'closed' && this.socket !== null) this.call(calls.terminate);
     else queueMicrotask(() => this.#report());
   }
 

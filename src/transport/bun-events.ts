@@ -23,19 +23,19 @@ function throwLater(error: unknown): void {
 const dataEvents = {
   data(socket, octets) {
     if (!isInside()) socket.data.onData(socket as NativeSocket, octets);
-    else putOffData(socket as NativeSocket, copyOf(octets));
+    else putOff(received, socket as NativeSocket, copyOf(octets));
   },
   drain(socket) {
     if (!isInside()) socket.data.onDrain(socket as NativeSocket);
-    else putOff(() => socket.data.onDrain(socket as NativeSocket));
+    else putOff(drained, socket as NativeSocket, null);
   },
   end(socket) {
     if (!isInside()) socket.data.onEnd(socket as NativeSocket);
-    else putOff(() => socket.data.onEnd(socket as NativeSocket));
+    else putOff(ended, socket as NativeSocket, null);
   },
   close(socket, error) {
     if (!isInside()) closed(socket as NativeSocket, error);
-    else putOff(() => closed(socket as NativeSocket, error));
+    else putOff(closed, socket as NativeSocket, error);
   },
   error(socket, error) {
     if (TLS_FAILURE.test(errorCode(error))) socket.data.onError(socket as NativeSocket, error);
@@ -60,9 +60,22 @@ const NOBODY = {
   onClose() {},
 } as Partial<BunConnection> as BunConnection;
 
-/** Of its own, so that the copy is made before it is put off. */
-function putOffData(socket: NativeSocket, octets: Uint8Array): void {
-  putOff(() => socket.data.onData(socket, octets));
+type Handshake = { success: boolean; error: Error | null };
+
+function shaken(socket: NativeSocket, { success, error }: Handshake): void {
+  socket.data.onHandshake(socket, success, error);
+}
+
+function received(socket: NativeSocket, octets: Uint8Array): void {
+  socket.data.onData(socket, octets);
+}
+
+function drained(socket: NativeSocket): void {
+  socket.data.onDrain(socket);
+}
+
+function ended(socket: NativeSocket): void {
+  socket.data.onEnd(socket);
 }
 
 /** Accepted sockets; the listener adds its own `open`. */
@@ -81,7 +94,7 @@ export const connectEvents: Events = {
 export const tlsEvents: Events = {
   ...dataEvents,
   handshake(socket, success, error) {
-    if (!isInside()) socket.data.onHandshake(socket as NativeSocket, success, error);
-    else putOff(() => socket.data.onHandshake(socket as NativeSocket, success, error));
+    if (!isInside()) shaken(socket as NativeSocket, { success, error });
+    else putOff(shaken, socket as NativeSocket, { success, error });
   },
 };

@@ -6,6 +6,16 @@ import type { ConnectionHandler, Endpoint } from './transport.ts';
 /** Bun's socket, and what its type declarations leave out. */
 export type NativeSocket = Bun.Socket<BunConnection> & { readonly fd: number; close(): void };
 
+/** What a connection calls on its socket, made once. */
+export const calls = {
+  pause: (socket: NativeSocket) => socket.pause(),
+  resume: (socket: NativeSocket) => socket.resume(),
+  shutdown: (socket: NativeSocket) => socket.shutdown(),
+  end: (socket: NativeSocket) => socket.end(),
+  close: (socket: NativeSocket) => socket.close(),
+  terminate: (socket: NativeSocket) => socket.terminate(),
+};
+
 /** The calls on a connection's native socket: what they make Bun call is put off until they have returned. */
 export class BunSocket extends ConnectionState {
   /** Null until it is connected; another one from the TLS handshake on. */

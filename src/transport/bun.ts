@@ -64,15 +64,22 @@ async function listen(options: ListenOptions): Promise<Listener> {
 function connect(options: ConnectOptions): Connection {
   const { address, port } = options;
   const connection = new BunConnection(options.handler, options.context, { address, port });
-  const settings = { hostname: address, port, allowHalfOpen: true };
+  const events = { socket: connectEvents, data: connection };
+  const settings = { hostname: address, port, allowHalfOpen: true, ...events };
   try {
     // The promise says what `open` and `connectError` have said before.
-    Bun.connect({ ...settings, socket: connectEvents, data: connection }).catch(() => {});
+    Bun.connect(settings).catch(ignore);
   } catch (error) {
-    queueMicrotask(() => connection.onConnectError(error));
+    failLater(connection, error);
   }
   return connection;
 }
+
+function failLater(connection: BunConnection, error: unknown): void {
+  queueMicrotask(() => connection.onConnectError(error));
+}
+
+function ignore(): void {}
 
 function acknowledge(connection: Connection): void {
   tryAcknowledge((connection as BunConnection).fd);

@@ -2,7 +2,7 @@
 
 import { lowerCase } from './letter-case.ts';
 import type { Accounts, DomainEntry, TableId, UserRow } from './model.ts';
-import { type Soon, then } from './soon.ts';
+import type { Soon } from './soon.ts';
 import { type TableStore, TablesMoved } from './store.ts';
 import { useridIn } from './table-id.ts';
 
@@ -101,21 +101,25 @@ export function lookup(
   dividers: string,
   options: LookupOptions = NO_OPTIONS,
 ): Soon<LookupResult> {
-  const found = walk(store, splitLogin(user, dividers), localAddress, options);
-  if (!(found instanceof Promise)) return found;
-  return walkAgain(found, () => walk(store, splitLogin(user, dividers), localAddress, options));
+  const login = splitLogin(user, dividers);
+  const found = walk(store, login, localAddress, options);
+  return found instanceof Promise ? walkAgain(found, store, login, localAddress, options) : found;
 }
 
 /** A store that has its answers at hand has them of one moment: only one that was waited for can have moved on. */
-async function walkAgain(first: Promise<LookupResult>, walkAnew: () => Soon<LookupResult>) {
-  let next: () => Soon<LookupResult> = () => first;
-  for (let left = MOST_WALKS - 1; ; left--) {
+async function walkAgain(
+  first: Promise<LookupResult>,
+  store: TableStore,
+  login: Login,
+  localAddress: string,
+  options: LookupOptions,
+): Promise<LookupResult> {
+  for (let walks = 1; ; walks++) {
     try {
-      return await next();
+      return await (walks === 1 ? first : walk(store, login, localAddress, options));
     } catch (error) {
-      if (left === 0 || !(error instanceof TablesMoved)) throw error;
+      if (walks === MOST_WALKS || !(error instanceof TablesMoved)) throw error;
     }
-    next = walkAnew;
   }
 }
 
@@ -130,18 +134,29 @@ function walk(
   options.trace?.({ step: 'split', login });
   const domains = domainKeys(login);
   const entries = store.domainEntries(domains);
-  if (!(entries instanceof Promise)) return decided(store, login, domains, entries, localAddress, options);
-  return entries.then((known) => decided(store, login, domains, known, localAddress, options));
+  const asked = { store, login, domains, localAddress, options };
+  return entries instanceof Promise ? decidedLater(asked, entries) : decided(asked, entries);
+}
+
+type Asked = {
+  store: TableStore;
+  login: Login;
+  domains: readonly string[];
+  localAddress: string;
+  options: LookupOptions;
+};
+
+type Entries = readonly (readonly DomainEntry[])[];
+
+async function decidedLater(asked: Asked, entries: Promise<Entries>): Promise<LookupResult> {
+  return decided(asked, await entries);
 }
 
 function decided(
-  store: TableStore,
-  login: Login,
-  domains: readonly string[],
-  entries: readonly (readonly DomainEntry[])[],
-  localAddress: string,
-  { accounts, trace }: LookupOptions,
+  { store, login, domains, localAddress, options }: Asked,
+  entries: Entries,
 ): Soon<LookupResult> {
+  const { accounts, trace } = options;
   trace?.({ step: 'asked', domains, entries });
   const entry = selectEntry(login, entries, localAddress, trace);
   if (entry === null) return { result: 'none', login, entry, reason: 'unknown-domain' };
@@ -151,11 +166,22 @@ function decided(
 
   const table = entry.table!;
   const userid = useridIn(table, login.userid);
-  return then(store.userRows(table, userid, entry.generation), (rows): LookupResult => {
-    trace?.({ step: 'rows', table, userid, rows });
-    if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
-    return { result: 'rows', login, entry, rows };
-  });
+  const rows = store.userRows(table, userid, entry.generation);
+  const whose = { login, entry, table, userid };
+  return rows instanceof Promise ? ofRowsLater(whose, rows, trace) : ofRows(whose, rows, trace);
+}
+
+type Whose = { login: Login; entry: DomainEntry; table: TableId; userid: string };
+type Trace = LookupOptions['trace'];
+
+async function ofRowsLater(whose: Whose, rows: Promise<UserRow[]>, trace: Trace): Promise<LookupResult> {
+  return ofRows(whose, await rows, trace);
+}
+
+function ofRows({ login, entry, table, userid }: Whose, rows: UserRow[], trace: Trace): LookupResult {
+  trace?.({ step: 'rows', table, userid, rows });
+  if (rows.length === 0) return { result: 'none', login, entry, reason: 'unknown-user' };
+  return { result: 'rows', login, entry, rows };
 }
 
 function namedEntries(login: Login, entries: readonly (readonly DomainEntry[])[]): readonly DomainEntry[] {
