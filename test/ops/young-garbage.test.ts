@@ -11,18 +11,17 @@ function forgotten(): WeakRef<object>[] {
   return Array.from({ length: MANY }, (_, number) => new WeakRef({ number }));
 }
 
-test('what was made lately and is used no more is collected', {
-  skip: process.versions.bun === undefined && "Node's own collector is left alone",
-}, async () => {
-  const collect = await youngCollector();
-  const objects = forgotten();
-  // An object that has just been asked for stays until the turn is over.
-  await turn();
-  collect();
-  await turn();
-  const gone = objects.filter((object) => object.deref() === undefined).length;
-  assert.ok(gone > MANY / 2, `${gone} of ${MANY}`);
-});
+if (process.versions.bun !== undefined)
+  test('what was made lately and is used no more is collected', async () => {
+    const collect = await youngCollector();
+    const objects = forgotten();
+    // An object that has just been asked for stays until the turn is over.
+    await turn();
+    collect();
+    await turn();
+    const gone = objects.filter((object) => object.deref() === undefined).length;
+    assert.ok(gone > MANY / 2, `${gone} of ${MANY}`);
+  });
 
 test('to ask for it is harmless', async () => {
   const collect = await youngCollector();
