@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { type Part, type Run, testParts } from './test-parts.ts';
 import { perform, type Result } from './test-run.ts';
 
-/** Tests wait more than they compute: one run more than there are processors keeps those busy. */
-const AT_ONCE = availableParallelism() + 1;
+/** Tests wait more than they compute: two runs more than there are processors keep those busy. */
+const AT_ONCE = availableParallelism() + 2;
 
 type Ended = { passed: number; failed: number };
 

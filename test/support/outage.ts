@@ -11,7 +11,7 @@ type Person = { login: string; password: string };
 const TRY_EVERY = 50;
 
 /** Logs in again and again until it succeeds; all replies. Rejects where that takes longer than `within` ms. */
-export async function untilLetIn(site: RunningSite, person: Person, within = 20_000): Promise<string[]> {
+export async function untilLetIn(site: RunningSite, person: Person, within = 60_000): Promise<string[]> {
   const replies: string[] = [];
   const deadline = Date.now() + within;
   while (replies.at(-1) !== LET_IN) {

@@ -47,7 +47,8 @@ async function config({ folder, certificates }: SiteParts) {
       sentinel_password_file: folder.file('sentinel.password', `${SENTINEL_PASSWORD}\n`, 0o600),
       password_file: folder.file('redis.password', `${SERVER_PASSWORD}\n`, 0o600),
       tls: { ca_file: certificates.caFile },
-      timeout: '1s',
+      // A Sentinel may name the old master for some time, which a sync has to outwait.
+      timeout: '3s',
     },
   };
 }
