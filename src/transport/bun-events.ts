@@ -78,6 +78,10 @@ function ended(socket: NativeSocket): void {
   socket.data.onEnd(socket);
 }
 
+function unconnected(socket: NativeSocket, error: unknown): void {
+  socket.data.onConnectError(error);
+}
+
 /** Accepted sockets; the listener adds its own `open`. */
 export const acceptedEvents: Events = dataEvents;
 
@@ -87,7 +91,8 @@ export const connectEvents: Events = {
     socket.data.onConnect(socket as NativeSocket);
   },
   connectError(socket, error) {
-    socket.data.onConnectError(error);
+    if (!isInside()) socket.data.onConnectError(error);
+    else putOff(unconnected, socket as NativeSocket, error);
   },
 };
 

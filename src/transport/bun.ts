@@ -8,6 +8,7 @@ import { bunClientTls, bunServerTls } from './bun-tls.ts';
 import { plainAddress } from './connection-state.ts';
 import { setKeepAlive, tryKeepAlive } from './keepalive.ts';
 import { LocalEnd } from './local-end.ts';
+import { enter, leave } from './put-off.ts';
 import { spreadByClient } from './spread.ts';
 import type {
   Connection,
@@ -59,19 +60,22 @@ async function listen(options: ListenOptions): Promise<Listener> {
 
 /**
  * Bun hands out the socket when it is connected and not before: an attempt that is destroyed on the way is forgotten
- * here at once, and its socket closed when it stands or the kernel gives up.
+ * here at once, and its socket closed when it stands or the kernel gives up. Where there is no way to an address Bun
+ * says so from inside the call.
  */
 function connect(options: ConnectOptions): Connection {
   const { address, port } = options;
   const connection = new BunConnection(options.handler, options.context, { address, port });
   const events = { socket: connectEvents, data: connection };
   const settings = { hostname: address, port, allowHalfOpen: true, ...events };
+  enter();
   try {
     // The promise says what `open` and `connectError` have said before.
     Bun.connect(settings).catch(ignore);
   } catch (error) {
     failLater(connection, error);
   }
+  leave();
   return connection;
 }
 

@@ -20,6 +20,8 @@ const PERM = '-ERR [SYS/PERM] Login is not possible, ask your postmaster';
 /** Nothing listens there: the mailstores of these tests are on 127.0.0.1 alone. */
 const REFUSES = '127.0.0.2';
 const STANDS = '127.0.0.1';
+/** The kernel refuses by itself to connect to all the world. */
+const NO_WAY = '255.255.255.255';
 
 const certificates = temporaryCertificates();
 
@@ -75,6 +77,16 @@ describe('several addresses of one host', () => {
     });
     assert.equal(outcome.reply, '+OK logged in');
     assert.equal(outcome.failure, undefined);
+    await mailstore.close();
+  });
+
+  test('there is no way to the first: the next one has the login', async () => {
+    const mailstore = await startScriptedMailstore(serves);
+    const outcome = await logInOnce({
+      upstream: { port: mailstore.port, host: 'mail.test', timeoutMs: 5_000 },
+      resolver: resolver(NO_WAY, STANDS),
+    });
+    assert.deepEqual([outcome.reply, outcome.failure], ['+OK logged in', undefined]);
     await mailstore.close();
   });
 

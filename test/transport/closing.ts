@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Transport } from '../../src/transport/transport.ts';
+import type { Connection, Transport } from '../../src/transport/transport.ts';
 import { ascii } from './octets.ts';
 import { python, silentPort } from './peers.ts';
 import { onPair, onStage, Probe, type Tls } from './probe.ts';
 
 const MORE_THAN_BUFFERS = 16 * 1_048_576;
 const A_WHILE = 50;
+/** The kernel refuses by itself to connect to all the world. */
+const NO_WAY = '255.255.255.255';
 
 /** Reset peers of all kinds; each script ends by resetting the connection. */
 const RESETS = [
@@ -99,6 +101,20 @@ export function closingCases(transport: Transport, secure: () => Tls): void {
       assert.deepEqual(client.events, ['closed']);
       assert.equal(client.error?.kind, 'refused');
     });
+  });
+
+  test(name('an address that there is no way to is told of when connect() has returned'), async () => {
+    const probe = new Probe();
+    const options = { address: NO_WAY, port: 1, handler: probe, context: null };
+    let connection: Connection | null = null;
+    let early = false;
+    probe.reactions.closed = () => {
+      early = connection === null;
+    };
+    connection = transport.connect(options);
+    await probe.until('closed');
+    assert.deepEqual([probe.events, early], [['closed'], false]);
+    assert.notEqual(probe.error, null);
   });
 
   test(name('destroy() while connecting closes at once, without a word of the rest'), async () => {
