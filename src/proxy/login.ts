@@ -83,6 +83,7 @@ export class Login extends Timed implements LoginClient, PoolOpeningEvents {
   }
 
   get gone(): AbortSignal {
+    if (this.#cancelled) return AbortSignal.abort();
     this.#abort ??= new AbortController();
     return this.#abort.signal;
   }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import type { LoginClient } from '../../src/auth/authenticator.ts';
 import { between, logIn, logsIn } from '../support/between.ts';
 import { Pop3Client } from '../support/pop3-client.ts';
-import { startTestProxy } from '../support/proxy.ts';
+import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import { type Script, startScriptedMailstore } from '../support/scripted-mailstore.ts';
 
 const openFiles = () => readdirSync('/proc/self/fd').length;
@@ -65,6 +66,21 @@ describe('losses', () => {
         ['unavailable', 'client-gone', 'client-lost'],
       );
       assert.equal(mailstore.connections.length, 0);
+    });
+  });
+
+  test('the client is lost before anybody asks whether it is: it is known to be gone', async () => {
+    const begun = Promise.withResolvers<LoginClient>();
+    const decide: TestProxyOptions['decide'] = (_credentials, _localAddress, client) => {
+      begun.resolve(client);
+      return new Promise<never>(() => {});
+    };
+    await between(logsIn, { decide }, async (client, { proxy }) => {
+      client.send('USER john\r\nPASS secret\r\n');
+      const login = await begun.promise;
+      client.reset();
+      await proxy.logged(1);
+      assert.equal(login.gone?.aborted, true);
     });
   });
 

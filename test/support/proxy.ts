@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Authenticator, Decision, Salting } from '../../src/auth/authenticator.ts';
+import type { Authenticator, Decision, LoginClient, Salting } from '../../src/auth/authenticator.ts';
 import { createLog } from '../../src/ops/log.ts';
 import { createMetrics, type Metrics } from '../../src/ops/metrics.ts';
 import { authorizationPolicy, type PolicySettings } from '../../src/pop3/capability.ts';
@@ -36,7 +36,11 @@ export type TestProxyOptions = {
   /** How the proxy logs in upstream; the default is one password for all, 'upstream-secret'. */
   login?: LoginMode;
   /** Decides logins; the default takes `john` with `secret`. */
-  decide?: (credentials: Credentials, localAddress: string) => Decision | Promise<Decision>;
+  decide?: (
+    credentials: Credentials,
+    localAddress: string,
+    client: LoginClient,
+  ) => Decision | Promise<Decision>;
   /** Answers what SCRAM's client is to salt its password with. */
   salt?: (user: string) => Salting | Promise<Salting>;
   /** Default USER, PLAIN and LOGIN. */
@@ -138,7 +142,8 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const pool = poolOf(options, report);
   const decide = options.decide ?? johnOnly;
   const authenticator: Authenticator = {
-    authenticate: async (credentials, localAddress) => decide(credentials, localAddress),
+    authenticate: async (credentials, localAddress, _timings, client) =>
+      decide(credentials, localAddress, client!),
     salt: async (user) => (options.salt ?? pepper)(user),
   };
   const resolver = options.resolver ?? new Resolver();
