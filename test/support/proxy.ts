@@ -35,7 +35,7 @@ export type TestProxyOptions = {
   health?: Partial<UpstreamHealth>;
   /** How the proxy logs in upstream; the default is one password for all, 'upstream-secret'. */
   login?: LoginMode;
-  /** Decides logins; the default takes `john` with `secret`. */
+  /** Decides logins; the default takes `john` with `secret`, at once. */
   decide?: (
     credentials: Credentials,
     localAddress: string,
@@ -142,9 +142,8 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const pool = poolOf(options, report);
   const decide = options.decide ?? johnOnly;
   const authenticator: Authenticator = {
-    authenticate: async (credentials, localAddress, _timings, client) =>
-      decide(credentials, localAddress, client!),
-    salt: async (user) => (options.salt ?? pepper)(user),
+    authenticate: (credentials, localAddress, _timings, client) => decide(credentials, localAddress, client!),
+    salt: (user) => (options.salt ?? pepper)(user),
   };
   const resolver = options.resolver ?? new Resolver();
   const servers = pool.members.map(({ server }) => server);
