@@ -49,7 +49,7 @@ export function onAccept(server: Server, accept: (socket: (read: Reader) => Sock
     return;
   }
   listening(server).onconnection = (error, handle) => {
-    // Out of descriptors, for one: the connection stays in the queue and is tried again.
+    // Out of descriptors, for one: libuv has closed what waited, by one that it keeps in reserve.
     if (error !== 0 || handle === undefined) return;
     accept((read) => {
       const options: object = { handle, allowHalfOpen: true, onread: into(read) };
