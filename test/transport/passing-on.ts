@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Transport } from '../../src/transport/transport.ts';
-import { digestOf, Pump } from './octets.ts';
+import { ascii, digestOf, Pump } from './octets.ts';
 import { onStage, type Probe, type Stage, type Tls } from './probe.ts';
 
 /** More than the kernel's buffers there and back together take, so that the slow readers stop all writers. */
@@ -14,6 +14,8 @@ const VOLUME = 24 * 1_048_576;
 const READERS = 4;
 /** Between one piece and the next of a slow reader: the others' octets go through meanwhile. */
 const SLOWNESS = 1;
+/** For octets to come that are not to be heard of yet. */
+const A_WHILE = 60;
 
 /** Sends back what comes, as a relay does it: stopped where it is not taken. */
 function echo(server: Probe): void {
@@ -39,6 +41,17 @@ function sender(stage: Stage, tls: Tls, kind: number): Probe {
   });
 }
 
+/** A connection that stands, with TLS where there is to be some. */
+async function standing(stage: Stage, tls: Tls, index: number): Promise<{ client: Probe; server: Probe }> {
+  const client = stage.connect((probe) => {
+    if (tls !== null) probe.reactions.opened = (connection) => connection.startTls(tls.client);
+  });
+  const server = await stage.accepted(index);
+  await client.until(tls === null ? 'opened' : 'secured');
+  if (tls !== null) await server.until('secured');
+  return { client, server };
+}
+
 export function passingOnCases(transport: Transport, secure: () => Tls, label: string): void {
   test(`${transport.name}, ${label}: octets passed on as they came do not change with what others receive`, async () => {
     const tls = secure();
@@ -51,6 +64,22 @@ export function passingOnCases(transport: Transport, secure: () => Tls, label: s
         assert.equal(client.digest(), digestOf(VOLUME, kind));
         assert.equal(client.error, null);
       }
+    });
+  });
+
+  test(`${transport.name}, ${label}: octets that come while paused do not change with what others receive`, async () => {
+    const tls = secure();
+    const accept = (connection: Connection) => tls !== null && connection.startTls(tls.server);
+    await onStage(transport, { accept }, async (stage) => {
+      const [waiting, other] = [await standing(stage, tls, 0), await standing(stage, tls, 1)];
+      waiting.server.call((connection) => connection.pause());
+      waiting.client.call((connection) => connection.write(ascii('for one')));
+      await sleep(A_WHILE);
+      other.client.call((connection) => connection.write(ascii('another')));
+      await other.server.untilOctets('another'.length);
+      waiting.server.call((connection) => connection.resume());
+      await waiting.server.untilOctets('for one'.length);
+      assert.deepEqual([waiting.server.text, other.server.text], ['for one', 'another']);
     });
   });
 }

@@ -80,6 +80,20 @@ export function streamCases(
     });
   });
 
+  test(name('end() with much unsent loses nothing where the peer has ended before'), async () => {
+    await pair(async (client, server) => {
+      client.reactions.ended = (connection) => {
+        connection.write(new Uint8Array(MORE_THAN_BUFFERS));
+        connection.end();
+        assert.ok(connection.queued > 0);
+      };
+      server.call((connection) => connection.end());
+      await Promise.all([client.until('closed'), server.until('closed')]);
+      assert.equal(server.octets, MORE_THAN_BUFFERS);
+      assert.deepEqual([client.error, server.error], [null, null]);
+    });
+  });
+
   test(name('a write in the ended handler that is taken in part does not bring `ended` again'), async () => {
     await pair(async (client, server) => {
       client.reactions.ended = () => new Pump(client, MORE_THAN_BUFFERS, () => client.connection.end()).run();
