@@ -104,6 +104,19 @@ describe('several addresses of one host', () => {
     await mailstore.close();
   });
 
+  test('the one that stands has all of the time, not its share alone', async () => {
+    const mailstore = await startScriptedMailstore(async (connection) => {
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await serves(connection);
+    });
+    const { reply, failure } = await logInOnce({
+      upstream: { port: mailstore.port, host: 'mail.test', timeoutMs: 8_000 },
+      resolver: resolver(...Array<string>(8).fill(STANDS)),
+    });
+    assert.deepEqual([reply, failure], ['+OK logged in', undefined]);
+    await mailstore.close();
+  });
+
   test('all refuse, or are silent: the last one is told of', async () => {
     const { transport } = await withSilence();
     const upstream = { port: 1, host: 'mail.test', timeoutMs: 300 };
