@@ -21,6 +21,7 @@ export type UpstreamPlan = {
 };
 
 const NONE: readonly LoginStep[] = [];
+const NOTHING_DUE: readonly LoginStep['stage'][] = [];
 
 /** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
 export class UpstreamLogin implements UpstreamMachine {
@@ -39,7 +40,7 @@ export class UpstreamLogin implements UpstreamMachine {
   /** Lines that have not been sent; what stands in them is kept no longer than that. */
   #unsent: readonly LoginStep[];
   /** Replies due behind the one that is waited for. */
-  #due: readonly LoginStep[] = NONE;
+  #due: readonly LoginStep['stage'][] = NOTHING_DUE;
   #unspeakable: boolean;
   #failed = false;
 
@@ -129,7 +130,7 @@ export class UpstreamLogin implements UpstreamMachine {
     const [due] = this.#due;
     if (due === undefined) return this.#lines.unread > 0 ? this.#fail('octets-out-of-turn') : this.#send();
     this.#due = this.#due.slice(1);
-    this.#stage = due.stage;
+    this.#stage = due;
     return null;
   }
 
@@ -137,11 +138,11 @@ export class UpstreamLogin implements UpstreamMachine {
     const { stage, line } = this.#unsent[0]!;
     const others = this.#unsent.slice(1);
     this.#stage = stage;
-    this.#due = this.#pipelining ? others : NONE;
+    this.#due = this.#pipelining ? others.map((step) => step.stage) : NOTHING_DUE;
     this.#unsent = this.#pipelining ? NONE : others;
     this.loginSent = this.#unsent.length === 0;
     this.nameSent ||= this.loginSent || stage === 'user';
-    const text = this.#due.reduce((before, step) => before + step.line, line);
+    const text = this.#pipelining ? others.reduce((before, step) => before + step.line, line) : line;
     return { do: 'send', octets: Buffer.from(text, 'latin1') };
   }
 
