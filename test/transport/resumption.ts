@@ -105,7 +105,10 @@ export function resumptionCases(transport: Transport, certificates: TestCertific
         transport,
         () => tls,
         async (stage) => {
-          assert.match(await sClient(stage, option), /ticket lifetime hint: 600 \(seconds\)/);
+          const said = await sClient(stage, option);
+          const seconds = Number(/ticket lifetime hint: (\d+) \(seconds\)/.exec(said)?.[1]);
+          // Counted from the session's first second on, which a handshake may have left behind.
+          assert.ok(seconds > 590 && seconds <= 600, said);
         },
       );
     });
