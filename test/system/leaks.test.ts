@@ -179,7 +179,8 @@ test('1,000 sessions leave nothing behind', async (context) => {
   const began = performance.now();
   await play(Array.from({ length: ROUNDS }, (_, index) => kinds[index % kinds.length]!));
   context.diagnostic(`${ROUNDS} sessions in ${Math.round(performance.now() - began)} ms`);
-  await until('as many descriptors as before', () => site.proxy.descriptors() === descriptors);
+  // It may be fewer, where something was still being closed then; a leak would be one for each round of its kind.
+  await until('no more descriptors than before', () => site.proxy.descriptors() <= descriptors);
   const { body } = await site.admin('/metrics');
   const ended = (labels = {}) => total(body, 'teapop_proxy_sessions_ended_total', labels);
   assert.equal(ended(), ROUNDS + kinds.length);
@@ -200,5 +201,5 @@ test('clients that are processes, killed, leave nothing behind', async () => {
   });
   await Promise.all(killed);
   await until('no session is left', async () => (await sessions()) === 0);
-  await until('as many descriptors as before', () => site.proxy.descriptors() === descriptors);
+  await until('no more descriptors than before', () => site.proxy.descriptors() <= descriptors);
 });
