@@ -236,8 +236,9 @@ function adopt(attempt: Attempt, found: Found): Decision {
 function letIn(attempt: Attempt, found: FoundRows, row: UserRow, more?: Pick<Account, 'vouched'>): Decision {
   const { entry } = found;
   const { serverField } = attempt;
-  const placed: PlacedMailbox = serverField ? placedMailbox(row.mailbox) : row;
-  const { mailbox, server } = placed;
+  const { mailbox, server }: PlacedMailbox = serverField
+    ? placedMailbox(row.mailbox)
+    : { mailbox: row.mailbox };
   const localUser = localUserOf(attempt, found, mailbox);
   if (localUser === null) return unavailable('no-local-user');
   const path = mailboxPath(entry, mailbox);
