@@ -142,8 +142,11 @@ export class NearStore implements TableStore {
       return answer;
     } catch (error) {
       if (!(error instanceof TablesUnavailable) || error instanceof TablesMoved) throw error;
+      const before = this.#feed.edition;
       const answer = await left(...question);
       if (answer !== null) return answer;
+      // Redis is back, and has told of the change that left nothing.
+      if (this.#feed.edition !== before) throw new TablesMoved((error as Error).message);
       this.#counts.unavailable++;
       throw error;
     }

@@ -8,7 +8,7 @@ export class TablesUnavailable extends Error {
 
 /**
  * The tables that a lookup began in are no longer kept: it met two publications, or a proxy that was told of them
- * late. Begun anew it finds those of now.
+ * late, or Redis at the moment that it came back. Begun anew it finds those of now.
  */
 export class TablesMoved extends TablesUnavailable {
   override name = 'TablesMoved';
@@ -18,7 +18,7 @@ export class TablesMoved extends TablesUnavailable {
 export interface TableStore {
   /**
    * The entries of each domain asked for, in file order, in the order of `domains`; an unknown domain has none.
-   * Throws, or rejects with, TablesUnavailable.
+   * Throws, or rejects with, TablesUnavailable, or TablesMoved where the lookup is to be begun anew.
    */
   domainEntries(domains: readonly string[]): Soon<DomainEntry[][]>;
   /**

@@ -263,6 +263,23 @@ describe('with Redis back', () => {
     assert.equal(await mailboxOf(opened.near, 'john@acme.com'), 'moved');
   });
 
+  test('whoever has changed meanwhile is asked of Redis, though it comes back while the file is read', async () => {
+    await written();
+    const opened = await it.openAlone(kept());
+    const { near, feed, link, keeper } = opened;
+    link.loses = () => true;
+    await feed.poll();
+    it.site.write('users', 'john:pw:moved\njane:pw:jane\n');
+    await it.sync();
+    keeper!.users = async (...asked) => {
+      copiesNothing(opened);
+      await feed.poll();
+      return SnapshotKeeper.prototype.users.apply(keeper, asked);
+    };
+    assert.equal(await mailboxOf(near, 'john@acme.com'), 'moved');
+    assert.deepEqual(near.counts, { memory: 0, redis: 2, snapshot: 1, unavailable: 0 });
+  });
+
   test('what was published while the proxy was down is known by name', async () => {
     await written();
     it.site.write('users', 'john:pw:moved\njane:pw:jane\n');
