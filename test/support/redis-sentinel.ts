@@ -30,6 +30,8 @@ export type Sentinels = {
   successorOf(port: number): Promise<number>;
   /** Until so many servers have all that the master has, and the Sentinels can do without it. */
   followedBy(replicas: number): Promise<void>;
+  /** As if they had lost their files, and were told of this master. */
+  setUpAnew(master: number): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -81,6 +83,16 @@ export async function startSentinels(certificates: TestCertificates): Promise<Se
       await server.whenReady(30_000);
       await until(`${replicas} replicas have it all`, () => reaches(server, replicas));
       server.close();
+    },
+    setUpAnew: async (port) => {
+      const links = ports.map((each) => one(each, SENTINEL_PASSWORD));
+      await Promise.all(links.map((each) => each.whenReady(30_000)));
+      for (const each of links) await each.command('SENTINEL', 'REMOVE', MASTER_NAME);
+      for (const each of links) {
+        await each.command('SENTINEL', 'MONITOR', MASTER_NAME, '127.0.0.1', port, 2);
+        await each.command('SENTINEL', 'SET', MASTER_NAME, 'auth-pass', SERVER_PASSWORD);
+        each.close();
+      }
     },
     stop: async () => {
       link.close();

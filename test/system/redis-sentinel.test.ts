@@ -1,6 +1,7 @@
 /** Redis behind Sentinels, with TLS and passwords for both: the master is killed, and its successor hangs. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { connectRedis } from '../../src/tables/redis/client.ts';
 import { LET_IN, repliesUntil, TEMPORARY, untilLetIn } from '../support/outage.ts';
 import { until } from '../support/process.ts';
 import {
@@ -104,4 +105,15 @@ test('a master that hangs is left for its successor', async () => {
   assert.deepEqual(new Set(known), new Set([LET_IN]));
   assert.ok(allTemporaryButTheLast(unknown), unknown.join());
   await changePassword(JOHN_LATER.password, JOHN_LAST.password);
+});
+
+test('Sentinels that were set up anew, and know of no failover, are believed soon', async () => {
+  const master = await sentinels.masterPort();
+  await sentinels.setUpAnew(master);
+  const servers = { kind: 'single', host: '127.0.0.1', port: master } as const;
+  const link = connectRedis({ ...sentinels.settings, servers });
+  await link.whenReady(30_000);
+  await link.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  link.close();
+  await changePassword(JOHN_LAST.password, JOHN.password);
 });

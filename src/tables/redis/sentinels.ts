@@ -9,6 +9,8 @@ export type SentinelsOptions = {
   master: string;
   openSentinel: (address: Address) => RedisPeer;
   openServer: (address: Address) => RedisPeer;
+  /** Milliseconds from any start, never set back. */
+  now?: () => number;
 };
 
 /** A master that hangs, or is cut off with us, says nothing of its successor: the Sentinels are asked that often, in ms. */
@@ -17,10 +19,12 @@ const ASK_EVERY = 1_000;
 const CONNECTED_WITHIN = 1_000;
 /** Once one Sentinel has answered, so long is waited for one that knows of a later failover, in ms. */
 const OTHERS_WITHIN = 100;
+/** A Sentinel that missed a failover hears of it from the others every two seconds, in ms. */
+const BEHIND_FOR = 10_000;
 
 /** Failovers are counted: of two answers that differ the later one holds. */
 export type Told = { address: Address; epoch: number };
-type Master = Told & { peer: RedisPeer };
+type Master = { address: Address; peer: RedisPeer };
 type Answer = Reply | TablesUnavailable;
 
 /**
@@ -29,17 +33,21 @@ type Answer = Reply | TablesUnavailable;
  */
 export class RedisSentinels implements RedisPeer {
   readonly #options: SentinelsOptions;
+  readonly #now: () => number;
   readonly #name: string;
   readonly #sentinels: RedisPeer[];
   readonly #readiness = new Readiness();
   readonly #lookout = new Lookout(() => this.#look());
   #master: Master | null = null;
   #epoch = -1;
+  /** Since when most Sentinels know of fewer failovers than were known. */
+  #behindSince: number | null = null;
   #failure = 'not connected yet';
   #attempt = 0;
 
   constructor(options: SentinelsOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.#name = `Redis ${options.master} of the Sentinels at ${options.sentinels.map(shown).join(', ')}`;
     this.#sentinels = options.sentinels.map((address) => options.openSentinel(address));
     for (const sentinel of this.#sentinels) sentinel.onChange(() => this.#heardOf(sentinel));
@@ -98,7 +106,7 @@ export class RedisSentinels implements RedisPeer {
     const ready = this.#sentinels.filter((sentinel) => sentinel.problem() === null);
     try {
       const told = await latestOf(ready, this.#options.master);
-      return told.epoch >= this.#epoch ? told : null;
+      return this.#believes(told) ? told : null;
     } catch (error) {
       const silent = this.#sentinels.map((sentinel) => sentinel.problem()).find((why) => why !== null);
       this.#failure = ready.length > 0 ? (error as Error).message : (silent ?? this.#failure);
@@ -106,9 +114,25 @@ export class RedisSentinels implements RedisPeer {
     }
   }
 
+  /** Sentinels that were set up anew count from the start: else nobody would be followed until they caught up. */
+  #believes({ epoch, answers }: Told & { answers: number }): boolean {
+    if (epoch >= this.#epoch) {
+      this.#behindSince = null;
+      return true;
+    }
+    this.#failure = 'the Sentinels know of fewer failovers than before';
+    if (answers <= this.#sentinels.length / 2) return false;
+    const now = this.#now();
+    this.#behindSince ??= now;
+    return now - this.#behindSince > BEHIND_FOR;
+  }
+
   async #follow({ address, epoch }: Told): Promise<void> {
     if (this.#master !== null) {
-      if (shown(this.#master.address) === shown(address)) return;
+      if (shown(this.#master.address) === shown(address)) {
+        this.#epoch = epoch;
+        return;
+      }
       this.#leave(this.#master, 'another server is the master now');
     }
     const peer = this.#options.openServer(address);
@@ -121,7 +145,7 @@ export class RedisSentinels implements RedisPeer {
       return;
     }
     if (this.#lookout.closed) return peer.close();
-    const master = { address, epoch, peer };
+    const master = { address, peer };
     this.#master = master;
     this.#epoch = epoch;
     peer.onChange(() => {
@@ -142,8 +166,11 @@ export class RedisSentinels implements RedisPeer {
   }
 }
 
-/** What the Sentinel says that knows of the last failover. Rejects where none says anything. */
-export async function latestOf(sentinels: readonly RedisPeer[], master: string): Promise<Told> {
+/** What the Sentinel says that knows of the last failover, and how many spoke. Rejects where none says anything. */
+export async function latestOf(
+  sentinels: readonly RedisPeer[],
+  master: string,
+): Promise<Told & { answers: number }> {
   const told: Told[] = [];
   let failure = new TablesUnavailable('no Sentinel answers');
   const asked = sentinels.map(async (sentinel) => {
@@ -155,7 +182,8 @@ export async function latestOf(sentinels: readonly RedisPeer[], master: string):
   const first = Promise.any(asked).catch(() => {});
   await Promise.race([Promise.allSettled(asked), first.then(() => pause(OTHERS_WITHIN))]);
   if (told.length === 0) throw failure;
-  return told.reduce((one, other) => (other.epoch > one.epoch ? other : one));
+  const latest = told.reduce((one, other) => (other.epoch > one.epoch ? other : one));
+  return { ...latest, answers: told.length };
 }
 
 /** A reply of pairs: the name of a field, its value. */

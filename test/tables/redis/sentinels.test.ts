@@ -1,6 +1,6 @@
 /** The choice of the master alone, among servers that do as they are told; real Sentinels are in test/system. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { linkOver, type RedisLink, Refusal } from '../../../src/tables/redis/link.ts';
 import { RedisSentinels } from '../../../src/tables/redis/sentinels.ts';
 import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
@@ -13,7 +13,7 @@ const SENTINELS = [1, 2, 3];
 /** What each Sentinel says, and which servers say of themselves that they are masters. */
 type Scene = { told: Record<number, [port: number, epoch: number]>; masters: number[] };
 
-function scene(first: Scene) {
+function scene(first: Scene, clock?: () => number) {
   const now = { ...first };
   const net = fakePeers((port, [name]) => {
     if (name === 'SENTINEL') {
@@ -32,6 +32,7 @@ function scene(first: Scene) {
       master: 'm',
       openSentinel: net.open,
       openServer: net.open,
+      ...(clock === undefined ? {} : { now: clock }),
     }),
   );
   return { now, net, link };
@@ -87,6 +88,61 @@ test('of Sentinels that differ, the one that knows of the last failover is belie
   await new Promise((resolve) => setTimeout(resolve, 1_200));
   assert.equal(await asked(link), 'OK 11');
   link.close();
+});
+
+describe('Sentinels that were set up anew count failovers from the start', () => {
+  const anew = async () => {
+    const clock = { at: 0 };
+    const all3 = scene({ told: all(10, 7), masters: [10, 11] }, () => clock.at);
+    await all3.link.whenReady(30_000);
+    const looked = async () => {
+      const { length } = all3.net.node(3).heard;
+      await until('they are asked again', () => all3.net.node(3).heard.length > length + 1);
+    };
+    return { ...all3, clock, looked };
+  };
+
+  test('and are believed once most of them have said so for a while', async () => {
+    const { link, now, clock, looked } = await anew();
+    now.told = all(11, 0);
+    await looked();
+    assert.equal(await asked(link), 'OK 10');
+    clock.at += 20_000;
+    await follows(link, 11);
+    // From now on it is this count that goes on.
+    now.told = all(10, 1);
+    await follows(link, 10);
+    link.close();
+  });
+
+  test('also where the server is the same, and its connection ends later', async () => {
+    const { link, net, now, clock, looked } = await anew();
+    now.told = all(10, 0);
+    await looked();
+    net.node(10).set(false);
+    await until('the reason is told', () => /fewer failovers/.test(link.problem() ?? ''));
+    clock.at += 20_000;
+    net.node(10).set(true);
+    await follows(link, 10);
+    link.close();
+  });
+
+  test('but not where a few of them say so, or for a moment now and then', async () => {
+    const { link, now, clock, looked } = await anew();
+    const scenes: Scene['told'][] = [{ 1: [11, 0] }, { 1: [11, 0], 2: [10, 7] }, { 1: [11, 0], 3: [11, 0] }];
+    for (const told of scenes) {
+      now.told = told;
+      await looked();
+      assert.equal(await asked(link), 'OK 10');
+      clock.at += 20_000;
+    }
+    now.told = all(10, 7);
+    await looked();
+    now.told = all(11, 0);
+    await looked();
+    assert.equal(await asked(link), 'OK 10');
+    link.close();
+  });
 });
 
 test('a server that is no master yet is not asked, and one that is none any more is left', async () => {
