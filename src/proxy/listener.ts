@@ -12,6 +12,7 @@ import type {
   ServerTls,
 } from '../transport/transport.ts';
 import { closeSilently } from './close-silently.ts';
+import { Crowd } from './crowd.ts';
 import { Deadline } from './deadlines.ts';
 import { Growth } from './growth.ts';
 import { type Introduced, Introduction, type ProxyProtocol } from './introduction.ts';
@@ -71,7 +72,7 @@ const REFUSAL_MS = 2000;
 /** The sessions of all listeners: counted, drained and ended together. */
 export class SessionSet implements Sessions {
   readonly #services: ProxyServices;
-  readonly #sessions = new Set<Ongoing>();
+  readonly #sessions = new Crowd<Ongoing>();
   /** Connections that have not said yet whose they are. */
   readonly #strangers = new Set<Introduction>();
   readonly #refusals = new Seldom();
@@ -104,7 +105,7 @@ export class SessionSet implements Sessions {
     this.#draining = true;
     for (const stranger of this.#strangers) stranger.cancel();
     this.#strangers.clear();
-    for (const session of this.#sessions) session.drain();
+    for (const session of this.#sessions.members) session.drain();
     if (this.#sessions.size === 0) return;
     const empty = new Promise<void>((resolve) => {
       this.#empty = resolve;
@@ -116,7 +117,7 @@ export class SessionSet implements Sessions {
 
   /** Cuts off every session; a client that has not logged in gets its last line first. */
   abort(): void {
-    for (const session of this.#sessions) session.abort();
+    for (const session of this.#sessions.members) session.abort();
   }
 
   followed(session: Ongoing, by: Ongoing): void {

@@ -1,5 +1,6 @@
 import type { CommandName } from '../pop3/command.ts';
 import type { Connection } from '../transport/transport.ts';
+import type { Member } from './crowd.ts';
 import type { Timed } from './deadlines.ts';
 import { keepAliveLater } from './late-keepalive.ts';
 import type { ProxyServices } from './listener.ts';
@@ -8,7 +9,7 @@ import { Relay, type RelayEnd, type RelayEvents } from './relay.ts';
 import type { SessionReport } from './session-report.ts';
 
 /** A session, whether it has logged in or not. */
-export interface Ongoing {
+export interface Ongoing extends Member {
   /** The proxy stops: who has not begun to log in goes, all else goes on. */
   drain(): void;
   /** The grace time is over. */
@@ -28,6 +29,7 @@ type Counted = { attempts: number; lastCommand: CommandName | null };
 
 /** A session from its login on: all that is kept of it while its client and its mailstore talk, or are silent. */
 export class RelayedSession implements Ongoing, RelayEvents {
+  place = 0;
   readonly #services: ProxyServices;
   readonly #report: SessionReport;
   readonly #attempts: number;

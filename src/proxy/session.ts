@@ -25,6 +25,7 @@ const CLOSING_MS = 5000;
  * for the limits before the login.
  */
 export class Session extends Timed implements Ongoing, SessionLoginEvents {
+  place = 0;
   readonly #connection: Connection;
   readonly #listener: ListenerPolicy;
   readonly #services: ProxyServices;
