@@ -155,6 +155,10 @@ function peerOver(redis: Redis, name: string): RedisPeer {
   redis.on('ready', () => {
     failure = 'connection lost';
   });
+  // ioredis waits until that is over, and tells nobody.
+  redis.on('connect', async () => {
+    if (await isLoading(redis)) failure = 'it is loading its data';
+  });
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
@@ -163,6 +167,8 @@ function peerOver(redis: Redis, name: string): RedisPeer {
   redis.on('close', tell);
   const failed = (error: unknown): TablesUnavailable => {
     const message = told(error);
+    // A server may be too slow and yet never silent: each login would wait for as long.
+    if (message === TIMED_OUT) redis.stream.destroy(new Error(message));
     if ((error as Error)?.name === 'ReplyError') return new Refusal(name, message);
     return new TablesUnavailable(`${name}: ${LESS_TOLD.has(message) ? failure : message}`);
   };
@@ -221,6 +227,11 @@ function octets(argument: Argument): Buffer | number {
   return typeof argument === 'string' ? Buffer.from(argument, 'latin1') : argument;
 }
 
+async function isLoading(redis: Redis): Promise<boolean> {
+  const told = await redis.info('persistence').catch(() => '');
+  return /^loading:1\r?$/m.test(told) && redis.status === 'connect';
+}
+
 function whenReady(redis: Redis, within: number): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -244,6 +255,9 @@ const LESS_TOLD = new Set([
   'Command aborted due to connection close',
   'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
 ]);
+
+/** Of ioredis, for a command that was not answered in time. */
+const TIMED_OUT = 'Command timed out';
 
 /** The message alone: an error of ioredis carries the arguments of its command. */
 function told(error: unknown): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { connectRedis } from '../../../src/tables/redis/client.ts';
 import {
@@ -10,7 +11,7 @@ import {
 } from '../../../src/tables/redis/link.ts';
 import { TablesUnavailable } from '../../../src/tables/teapop/store.ts';
 import { waited } from '../../support/clock.ts';
-import { freePort } from '../../support/ports.ts';
+import { freePort, pause } from '../../support/ports.ts';
 import { until } from '../../support/process.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 import { redisAt } from '../../support/site.ts';
@@ -116,6 +117,63 @@ test('a server that answers nothing is given up after the timeout and met again'
   server.thaw();
   await link.whenReady(30_000);
   assert.equal(String(await link.command('PING')), 'PONG');
+});
+
+/** Passes on what comes and goes; once it is slow, one octet of what comes from the server at a time. */
+async function passage(to: number) {
+  const port = await freePort();
+  const it = { port, slow: false, close: () => void listener.close() };
+  const listener = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1');
+    client.pipe(upstream);
+    upstream.on('data', async (octets: Buffer) => {
+      if (!it.slow) client.write(octets);
+      for (let i = 0; it.slow && i < octets.length && !client.destroyed; i++) {
+        client.write(octets.subarray(i, i + 1));
+        await pause(20);
+      }
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const)
+      one.on('error', () => {}).on('close', () => other.destroy());
+  });
+  await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve));
+  return it;
+}
+
+test('a server that is too slow but never silent is left after the timeout, and met again', async () => {
+  await link.command('SET', 'large', 'x'.repeat(10_000));
+  const through = await passage(server.port);
+  const slowed = connectRedis({ ...redisAt(through.port), password: PASSWORD, timeout: TIMEOUT });
+  await slowed.whenReady(30_000);
+  through.slow = true;
+  await assert.rejects(slowed.command('GET', 'large'), /timed out/);
+  await until('the connection is dropped', () => slowed.problem() !== null);
+  through.slow = false;
+  await slowed.whenReady(30_000);
+  assert.equal(((await slowed.command('GET', 'large')) as Buffer).length, 10_000);
+  slowed.close();
+  through.close();
+});
+
+test('of a server that is loading its data, that is said', async () => {
+  const slow = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'];
+  const loading = await startRedis(slow);
+  const other = connectRedis(redisAt(loading.port));
+  await other.whenReady(30_000);
+  await other.batch(Array.from({ length: 1_000 }, (_, i) => ['SET', `k${i}`, 'x'.repeat(50)]));
+  await other.command('SAVE');
+  await loading.kill9();
+  await until('it is gone', () => /ECONNREFUSED/.test(other.problem() ?? ''));
+  await loading.restart();
+  await until('it is said', () => /it is loading its data/.test(other.problem() ?? ''));
+  await assert.rejects(other.command('GET', 'k0'), /it is loading its data/);
+  await other.whenReady(30_000);
+  assert.equal(String(await other.command('GET', 'k0')), 'x'.repeat(50));
+  other.close();
+  await loading.stop();
 });
 
 test('a killed server fails what is under way and what comes, at once, and is met again', async () => {
