@@ -170,8 +170,7 @@ export class Login extends Timed implements LoginClient, PoolOpeningEvents {
     this.facts.account = account;
     this.facts.upstream = upstream;
     this.#events.connecting();
-    const { remote, session } = this.#client;
-    if (upstream.xclient) plan.client = { ...remote, session };
+    if (upstream.xclient) plan.client = { ...this.#client.remote, session: this.#client.session };
     const { proxyProtocol } = upstream;
     const header = proxyProtocol === null ? null : writeHeader(proxyProtocol, this.#client);
     const login = { pool, user, named, plan, upstreamChecks, header };

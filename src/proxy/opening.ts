@@ -82,7 +82,9 @@ export class UpstreamOpening implements DialogueEvents {
     events: OpenEvents,
   ) {
     this.#server = server;
-    this.#plan = { ...plan, pipelining: services.capabilities.pipelines(server) };
+    // The plan is this login's own, and of one server at a time.
+    plan.pipelining = services.capabilities.pipelines(server);
+    this.#plan = plan;
     this.#header = header;
     this.#patience = patience;
     this.#services = services;

@@ -42,7 +42,7 @@ export class SessionLogin implements LoginEvents {
   ask(user: string): void {
     this.#report.enter('authenticating');
     const facts = newFacts({ user, authzid: '', mechanism: 'SCRAM-SHA-256' });
-    const { local } = this.#report.client;
+    const { local } = this.#report;
     this.#running = new SaltQuestion(this.#services.authenticator, facts, local.address, (salting) =>
       this.#salted(salting),
     );
@@ -52,7 +52,7 @@ export class SessionLogin implements LoginEvents {
   authenticate(credentials: Credentials): void {
     this.#proved = null;
     this.#report.enter('authenticating');
-    const login = new Login(this.#services, credentials, this.#report.client, this);
+    const login = new Login(this.#services, credentials, this.#report, this);
     this.#running = login;
     this.#report.loginStarted(login.facts);
   }

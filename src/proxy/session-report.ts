@@ -3,16 +3,16 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { EndReason, LoginReason, LoginResult } from '../ops/outcome.ts';
 import type { Phase } from '../ops/phase.ts';
 import type { CommandName } from '../pop3/command.ts';
-import type { Connection, Ends, TlsSession } from '../transport/transport.ts';
+import type { Connection, Endpoint, Ends, TlsSession } from '../transport/transport.ts';
 import type { Introduced } from './introduction.ts';
 import type { LoginEnd } from './login.ts';
 import type { LoginFacts } from './login-facts.ts';
 
 /** Whose a session is: both ends as the client sees them, and the session's name in the log. */
-export type SessionClient = Ends & { session: string };
+export type SessionClient = Readonly<Ends> & { readonly session: string };
 
 /** What the log and the metrics are told of one session. Nothing here decides anything. */
-export class SessionReport {
+export class SessionReport implements SessionClient {
   /** Why the session ends; the first cause is the one that counts. */
   end: EndReason | null = null;
   readonly #connection: Connection;
@@ -49,18 +49,18 @@ export class SessionReport {
   }
 
   /** Its name in the log, made when it is asked for: an idle session keeps a number. */
-  get #id(): string {
+  get session(): string {
     return `${ID_PREFIX}-${this.#serial.toString(36)}`;
   }
 
-  /** Whose the session is, as a mailstore may be told. */
-  get client(): SessionClient {
-    const { remoteAddress, remotePort, localAddress, localPort } = this.#connection;
-    return {
-      remote: { address: remoteAddress, port: remotePort },
-      local: { address: localAddress, port: localPort },
-      session: this.#id,
-    };
+  get remote(): Endpoint {
+    const { remoteAddress: address, remotePort: port } = this.#connection;
+    return { address, port };
+  }
+
+  get local(): Endpoint {
+    const { localAddress: address, localPort: port } = this.#connection;
+    return { address, port };
   }
 
   get phase(): Phase {
@@ -90,7 +90,7 @@ export class SessionReport {
   fault(error: unknown): void {
     this.end ??= 'internal';
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#log.event('error', 'session-error', { id: this.#id, detail });
+    this.#log.event('error', 'session-error', { id: this.session, detail });
   }
 
   loginStarted(facts: LoginFacts): void {
@@ -153,15 +153,14 @@ export class SessionReport {
 
   #record(attempts: number, command: CommandName | null): SessionRecord {
     const connection = this.#connection;
-    const { remote, local } = this.client;
     const facts = this.#facts;
     const opened = facts?.opened ?? null;
     const server = facts?.server ?? null;
     return {
-      id: this.#id,
+      id: this.session,
       listener: this.#listener,
-      client: remote,
-      local,
+      client: this.remote,
+      local: this.local,
       via: this.#via,
       login: facts?.user ?? null,
       authzid: facts?.authzid || null,
