@@ -1,7 +1,7 @@
 import { lineOf } from './reply.ts';
 import type { UpstreamEffect, UpstreamMachine } from './upstream-effect.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
-import { replyStatus, UpstreamLines } from './upstream-reply.ts';
+import { UpstreamLines } from './upstream-reply.ts';
 import { offersXclient } from './xclient.ts';
 
 /** How the connection to a mailstore gets its TLS. */
@@ -63,13 +63,13 @@ export class UpstreamGreeting implements UpstreamMachine {
     if (this.stage === 'ready' && this.lines.unread > 0) return this.#fail('octets-after-greeting');
     const read = this.lines.next();
     if (read === null) return null;
-    return 'failure' in read ? this.#fail(read.failure) : this.#reply(read.line);
+    return read === 'line' ? this.#reply() : this.#fail(read);
   }
 
-  #reply(line: string): UpstreamEffect {
-    switch (replyStatus(line)) {
+  #reply(): UpstreamEffect {
+    switch (this.lines.status) {
       case 'ok':
-        return this.stage === 'greeting' ? this.#greet(line) : this.#beginTls();
+        return this.stage === 'greeting' ? this.#greet(this.lines.line) : this.#beginTls();
       case 'err':
         return this.#fail(this.stage === 'greeting' ? 'greeting-refused' : 'stls-refused');
       case 'continue':

@@ -2,7 +2,6 @@ import { lineOf } from './reply.ts';
 import type { UpstreamEffect, UpstreamMachine, UpstreamStage } from './upstream-effect.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 import { UpstreamGreeting, type UpstreamTls } from './upstream-greeting.ts';
-import { replyStatus } from './upstream-reply.ts';
 
 /** Lines of one answer to CAPA; servers in use have a dozen. */
 const CAPABILITIES_LIMIT = 100;
@@ -78,13 +77,13 @@ export class UpstreamInquiry implements UpstreamMachine {
     for (;;) {
       const read = this.#greeting.lines.next();
       if (read === null) return null;
-      const effect = 'failure' in read ? this.#fail(read.failure) : this.#line(read.line);
+      const effect = read === 'line' ? this.#line(this.#greeting.lines.line) : this.#fail(read);
       if (effect !== null) return effect;
     }
   }
 
   #line(line: string): UpstreamEffect | null {
-    if (this.#capabilities === null) return this.#status(line);
+    if (this.#capabilities === null) return this.#status();
     if (line === '.') return this.#answer(this.#capabilities);
     if (this.#capabilities.length >= CAPABILITIES_LIMIT) return this.#fail('reply-too-long');
     // RFC 1939 §3: a line that begins with a dot has got another before it.
@@ -92,8 +91,8 @@ export class UpstreamInquiry implements UpstreamMachine {
     return null;
   }
 
-  #status(line: string): UpstreamEffect | null {
-    const status = replyStatus(line);
+  #status(): UpstreamEffect | null {
+    const { status } = this.#greeting.lines;
     if (status === 'err') return this.#answer(null);
     if (status !== 'ok')
       return this.#fail(status === 'continue' ? 'unexpected-continuation' : 'reply-invalid');

@@ -1,9 +1,8 @@
 import { type LoginStep, loginSteps, type UpstreamCredentials } from './login-script.ts';
-import { lineOf, REPLY_LIMIT } from './reply.ts';
 import type { UpstreamEffect, UpstreamMachine, UpstreamStage } from './upstream-effect.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 import { UpstreamGreeting, type UpstreamTls } from './upstream-greeting.ts';
-import { codedRefusal, replyStatus, type UpstreamLines } from './upstream-reply.ts';
+import { codedRefusal, type UpstreamLines } from './upstream-reply.ts';
 import { type ClientNotice, type NoticeResult, xclientLine } from './xclient.ts';
 
 /** How to log in to the mailstore. */
@@ -20,9 +19,6 @@ export type UpstreamPlan = {
   own?: string;
 };
 
-const NONE: readonly LoginStep[] = [];
-const NOTHING_DUE: readonly LoginStep['stage'][] = [];
-
 /** The login to the mailstore: greeting and TLS first, then one line out and one reply in, or all lines at once. */
 export class UpstreamLogin implements UpstreamMachine {
   /** From here on the maildrop may be locked: the login must not be tried again on another connection. */
@@ -38,9 +34,9 @@ export class UpstreamLogin implements UpstreamMachine {
   /** Null while the greeting is waited for. */
   #stage: 'xclient' | 'user' | 'challenge' | 'login' | 'done' | null = null;
   /** Lines that have not been sent; what stands in them is kept no longer than that. */
-  #unsent: readonly LoginStep[];
+  #unsent: LoginStep[];
   /** Replies due behind the one that is waited for. */
-  #due: readonly LoginStep['stage'][] = NOTHING_DUE;
+  readonly #due: LoginStep['stage'][] = [];
   #unspeakable: boolean;
   #failed = false;
 
@@ -49,7 +45,7 @@ export class UpstreamLogin implements UpstreamMachine {
     const doubted = plan.doubted === true;
     const steps = loginSteps(plan.login, doubted);
     this.#unspeakable = steps === null;
-    this.#unsent = steps ?? NONE;
+    this.#unsent = steps ?? [];
     this.#client = plan.client;
     this.#greeting = greeting;
     this.#lines = greeting.lines;
@@ -100,7 +96,7 @@ export class UpstreamLogin implements UpstreamMachine {
     if (this.#client !== undefined) {
       const line = this.#greeting.offersXclient ? xclientLine(this.#client) : null;
       if (line === null) this.notice = 'not-offered';
-      else this.#unsent = [{ stage: 'xclient', line }, ...this.#unsent];
+      else this.#unsent.unshift({ stage: 'xclient', line });
     }
     return this.#send();
   }
@@ -109,66 +105,57 @@ export class UpstreamLogin implements UpstreamMachine {
     for (;;) {
       const read = this.#lines.next();
       if (read === null) return null;
-      const effect = 'failure' in read ? this.#fail(read.failure) : this.#reply(read.line);
+      const effect = read === 'line' ? this.#reply() : this.#fail(read);
       if (effect !== null) return effect;
     }
   }
 
-  #reply(line: string): UpstreamEffect | null {
-    const status = replyStatus(line);
+  #reply(): UpstreamEffect | null {
+    const { status } = this.#lines;
     if (status === 'invalid') return this.#fail('reply-invalid');
-    if (status === 'err' && this.#stage !== 'xclient') return this.#fail(this.#refusal(line));
+    if (status === 'err' && this.#stage !== 'xclient') return this.#fail(this.#refusal());
     if ((status === 'continue') !== (this.#stage === 'challenge'))
       return this.#fail(status === 'continue' ? 'unexpected-continuation' : 'reply-invalid');
-    if (this.#stage === 'login') return this.#done(line);
+    if (this.#stage === 'login') return this.#done();
     if (this.#stage === 'xclient') this.notice = status === 'ok' ? 'taken' : 'refused';
     return this.#proceed();
   }
 
   /** To the next reply, which is due already, or to the line that asks for it. */
   #proceed(): UpstreamEffect | null {
-    const [due] = this.#due;
+    const due = this.#due.shift();
     if (due === undefined) return this.#lines.unread > 0 ? this.#fail('octets-out-of-turn') : this.#send();
-    this.#due = this.#due.slice(1);
     this.#stage = due;
     return null;
   }
 
   #send(): UpstreamEffect {
-    const { stage, line } = this.#unsent[0]!;
-    const others = this.#unsent.slice(1);
+    const { stage, line } = this.#unsent.shift()!;
     this.#stage = stage;
-    this.#due = this.#pipelining ? others.map((step) => step.stage) : NOTHING_DUE;
-    this.#unsent = this.#pipelining ? NONE : others;
+    let text = line;
+    while (this.#pipelining && this.#unsent.length > 0) {
+      const next = this.#unsent.shift()!;
+      this.#due.push(next.stage);
+      text += next.line;
+    }
     this.loginSent = this.#unsent.length === 0;
     this.nameSent ||= this.loginSent || stage === 'user';
-    const text = this.#pipelining ? others.reduce((before, step) => before + step.line, line) : line;
     return { do: 'send', octets: Buffer.from(text, 'latin1') };
   }
 
-  #done(reply: string): UpstreamEffect {
+  #done(): UpstreamEffect {
     this.#stage = 'done';
-    return { do: 'done', reply: forClient(reply), rest: this.#lines.rest() };
+    return { do: 'done', reply: this.#lines.forClient(), rest: this.#lines.rest() };
   }
 
   #fail(failure: UpstreamFailure): UpstreamEffect {
     this.#failed = true;
-    this.#unsent = NONE;
+    this.#unsent = [];
     this.#lines.clear();
     return { do: 'fail', failure };
   }
 
-  #refusal(reply: string): UpstreamFailure {
-    return codedRefusal(reply) ?? (this.#stage === 'user' ? 'user-refused' : 'login-refused');
+  #refusal(): UpstreamFailure {
+    return codedRefusal(this.#lines.line) ?? (this.#stage === 'user' ? 'user-refused' : 'login-refused');
   }
 }
-
-/** The upstream's line within what RFC 2449 §4 lets a client expect, control characters blanked. */
-function forClient(reply: string): Uint8Array {
-  const shown = CONTROL.test(reply) ? reply.replace(CONTROLS, ' ') : reply;
-  return lineOf(shown.length > LONGEST_REPLY ? shown.slice(0, LONGEST_REPLY) : shown);
-}
-
-const CONTROL = /[\x00-\x1f\x7f]/;
-const CONTROLS = new RegExp(CONTROL, 'g');
-const LONGEST_REPLY = REPLY_LIMIT - '\r\n'.length;

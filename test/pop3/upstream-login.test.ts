@@ -42,9 +42,9 @@ describe('USER and PASS to the mailstore', () => {
       PASSTHROUGH,
       GREETING,
       '+OK\r\n',
-      `+OK a\0b\rc\x1b ${'\xe4'.repeat(900)}\r\n`,
+      `+OK a\0b\rc\x1b\x1f\x7f~ ${'\xe4'.repeat(900)}\r\n`,
     );
-    assert.equal(done, `done ${`+OK a b c  ${'\xe4'.repeat(900)}`.slice(0, 510)}\r\n`);
+    assert.equal(done, `done ${`+OK a b c   ~ ${'\xe4'.repeat(900)}`.slice(0, 510)}\r\n`);
   });
 
   it('keep the upstream from being tried again once the password is out', () => {
