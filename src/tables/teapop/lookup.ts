@@ -44,11 +44,20 @@ export function splitLogin(user: string, dividers: string): Login {
   let end = user.length;
   while (end > 0 && user[end - 1] === ' ') end--;
   const trimmed = user.slice(0, end);
-  for (let i = 0; i < trimmed.length; i++) {
-    if (!dividers.includes(trimmed[i]!)) continue;
-    return { userid: trimmed.slice(0, i), domain: trimmed.slice(i + 1) || null };
+  const at = firstOf(dividers, trimmed);
+  return at < 0
+    ? { userid: trimmed, domain: null }
+    : { userid: trimmed.slice(0, at), domain: trimmed.slice(at + 1) || null };
+}
+
+/** Where the first of these characters stands; -1 where none does. */
+function firstOf(characters: string, text: string): number {
+  let first = -1;
+  for (let i = 0; i < characters.length; i++) {
+    const at = text.indexOf(characters[i]!);
+    if (at >= 0 && (first < 0 || at < first)) first = at;
   }
-  return { userid: trimmed, domain: null };
+  return first;
 }
 
 /** The names to ask the store for, so that one call answers a login; the last one is always 'default'. */
