@@ -81,9 +81,14 @@ class RememberedStandings implements Standings {
   accepted(address: string, user: string): void {
     const net = clientNet(address);
     const now = this.#now();
-    const known = this.#users.get(user) ?? { places: [], faults: { count: 0, at: now } };
-    const [last] = known.places;
-    if (last?.net === net && now < last.at + SAME_USE) return;
+    const known = this.#users.get(user);
+    const last = known?.places[0];
+    if (last === undefined || last.net !== net || now >= last.at + SAME_USE)
+      this.#used(user, known, net, now);
+  }
+
+  #used(user: string, before: User | undefined, net: string, now: number): void {
+    const known = before ?? { places: [], faults: { count: 0, at: now } };
     const place = known.places.find((each) => each.net === net);
     const others = known.places.filter((each) => each !== place);
     // The same password of before proves nothing against what was tried since: its faults stay.
