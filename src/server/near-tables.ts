@@ -6,7 +6,7 @@ import { NearStore } from '../tables/near/store.ts';
 import { Feed } from '../tables/published/feed.ts';
 import { RedisStore } from '../tables/published/redis-store.ts';
 import { connectRedis, listenRedis } from '../tables/redis/client.ts';
-import type { RedisLink } from '../tables/redis/link.ts';
+import { connected, type RedisLink, type RedisSettings } from '../tables/redis/link.ts';
 import { type SnapshotEvents, SnapshotKeeper } from '../tables/snapshot/keeper.ts';
 import { redisSettings } from './redis-settings.ts';
 import type { Tables } from './tables.ts';
@@ -30,7 +30,7 @@ export async function openNearTables(config: Config, secrets: Secrets, log: Log)
   const bounds = { rows: near.rows, octets: near.memory, unknown: near.unknown };
   const nearStore = new NearStore({ store, feed, bounds, fallback: keeper, maxStale });
   keeper?.follow(feed);
-  await firstOf(link, keeper, settings.timeout);
+  await firstOf(link, keeper, settings);
   feed.start();
   return {
     store: nearStore,
@@ -48,14 +48,22 @@ async function openKeeper(config: Config, link: RedisLink, log: Log): Promise<Sn
 }
 
 /**
- * Before a client is let in there is something to ask, where there can be. A large snapshot takes seconds to check:
- * whoever starts with Redis there need not wait for it.
+ * Before a client is let in there is something to ask: Redis, else the snapshot. That may be old, and is at hand sooner
+ * than a connection: it serves once Redis is known to be gone. A single server that refuses is gone; Sentinels and
+ * nodes may name another one. A large snapshot takes seconds to check, which nobody waits for with Redis there.
  */
-async function firstOf(link: RedisLink, keeper: SnapshotKeeper | null, timeout: number): Promise<void> {
+async function firstOf(
+  link: RedisLink,
+  keeper: SnapshotKeeper | null,
+  { servers, timeout }: RedisSettings,
+): Promise<void> {
   const ready = link.whenReady(timeout).catch(() => keeper?.verified);
-  // Of a snapshot that is not there, or no good, there is nothing to serve.
-  const held = keeper?.verified.then(() => (keeper.edition === null ? ready : undefined)) ?? ready;
-  await Promise.race([ready, held]);
+  if (servers.kind !== 'single') return ready;
+  await connected(link, timeout).catch(() => {
+    // Of a snapshot that is not there, or no good, there is nothing to serve.
+    const held = keeper?.verified.then(() => (keeper.edition === null ? ready : undefined)) ?? ready;
+    return Promise.race([ready, held]);
+  });
 }
 
 function reportFeed(log: Log, answers: boolean, detail: string): void {

@@ -120,7 +120,10 @@ function whole(replies: (Reply | TablesUnavailable)[]): Reply[] {
 }
 
 /** As whenReady of a peer just opened, but its first failure is the end: who else there is can be asked then. */
-export function connected(peer: RedisPeer, within: number): Promise<void> {
+export function connected(
+  peer: Pick<RedisPeer, 'whenReady' | 'problem' | 'onChange'>,
+  within: number,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     peer.onChange(() => {
       const problem = peer.problem();
