@@ -159,7 +159,7 @@ test('a server that is too slow but never silent is left after the timeout, and 
 });
 
 test('of a server that is loading its data, that is said', async () => {
-  const slow = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'];
+  const slow = ['--key-load-delay', '4000', '--loading-process-events-interval-bytes', '1024'];
   const loading = await startRedis(slow);
   const other = connectRedis(redisAt(loading.port));
   await other.whenReady(30_000);
