@@ -231,7 +231,7 @@ async function actFor(attempt: Attempt): Promise<Decision> {
 
 /** An account that a master or a certificate stands for; of a userid that stands several times the first. */
 function adopt(attempt: Attempt, found: Found): Decision {
-  if (found.result === 'rows') return letIn(attempt, found, found.rows[0]!, { vouched: true });
+  if (found.result === 'rows') return letIn(attempt, found, found.rows[0]!, true);
   const localUser = localUserOf(attempt, found, '');
   if (localUser === null) return unavailable('no-local-user');
   const { domain } = found.entry;
@@ -239,7 +239,7 @@ function adopt(attempt: Attempt, found: Found): Decision {
   return { result: 'accepted', account };
 }
 
-function letIn(attempt: Attempt, found: FoundRows, row: UserRow, more?: Pick<Account, 'vouched'>): Decision {
+function letIn(attempt: Attempt, found: FoundRows, row: UserRow, vouched = false): Decision {
   const { entry } = found;
   const { serverField } = attempt;
   const { mailbox, server }: PlacedMailbox = serverField
@@ -248,7 +248,8 @@ function letIn(attempt: Attempt, found: FoundRows, row: UserRow, more?: Pick<Acc
   const localUser = localUserOf(attempt, found, mailbox);
   if (localUser === null) return unavailable('no-local-user');
   const path = mailboxPath(entry, mailbox);
-  const account: Account = { localUser, mailbox: path, domain: entry.domain, upstreamChecks: false, ...more };
+  const account: Account = { localUser, mailbox: path, domain: entry.domain, upstreamChecks: false };
+  if (vouched) account.vouched = true;
   if (server !== undefined) account.server = server;
   const rowPassword = passwordOf(attempt, found, row);
   return rowPassword === null

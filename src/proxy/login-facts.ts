@@ -21,7 +21,14 @@ export type LoginFacts = {
 type Stated = Pick<Credentials, 'user' | 'authzid' | 'mechanism'>;
 
 export function newFacts({ user, authzid, mechanism }: Stated): LoginFacts {
-  const timings = { lookup: 0, verify: 0 };
-  const whom = { account: null, upstream: null, server: null, opened: null };
-  return { user, authzid, mechanism, timings, ...whom };
+  return {
+    user,
+    authzid,
+    mechanism,
+    timings: { lookup: 0, verify: 0 },
+    account: null,
+    upstream: null,
+    server: null,
+    opened: null,
+  };
 }

@@ -140,7 +140,7 @@ export class UpstreamOpening implements DialogueEvents {
     if (end.do !== 'done') return;
     const { reply, rest } = end;
     const facts = this.#facts();
-    this.#events.opened({ ok: true, connection: this.#dialogue.release(), reply, rest, ...facts });
+    this.#events.opened({ ...facts, ok: true, connection: this.#dialogue.release(), reply, rest });
   }
 
   failed(failure: OpenFailure, detail: string): void {
@@ -150,7 +150,7 @@ export class UpstreamOpening implements DialogueEvents {
     // Another login is not to find out the same.
     if (dead !== null && (mayGoOn || mayBeAway(failure))) this.#services.spares.stale(this.#server, dead);
     if (mayGoOn) this.#tryAfresh();
-    else this.#events.opened({ ok: false, failure, detail, ...this.#facts() });
+    else this.#events.opened({ ...this.#facts(), ok: false, failure, detail });
   }
 
   #facts() {
