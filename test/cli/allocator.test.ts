@@ -5,20 +5,22 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teapop-proxy', import.meta.url));
 
-/** What the allocator of the runtime says of itself; that of Bun does so at its start. */
-function purgeDelay(settings: Record<string, string>): string | undefined {
-  const { MIMALLOC_PURGE_DELAY: _, ...inherited } = process.env;
+/** What the allocator of the runtime says of itself; that of Bun does so at its start. In milliseconds. */
+function purging(settings: Record<string, string>) {
+  const { MIMALLOC_PURGE_DELAY: _, MIMALLOC_PURGE_HOLES_MIN_INTERVAL: __, ...inherited } = process.env;
   const env = { ...inherited, TEAPOP_PROXY_RUNTIME: 'bun', MIMALLOC_VERBOSE: '1', ...settings };
   const { stderr } = spawnSync(PROGRAM, ['help'], { env, encoding: 'latin1' });
-  return /option 'purge_delay': (\d+)/.exec(stderr)?.[1];
+  const option = (name: string) => new RegExp(`option '${name}': (\\d+)`).exec(stderr)?.[1];
+  return { delay: option('purge_delay'), holes: option('purge_holes_min_interval') };
 }
 
 describe("Bun's allocator", () => {
-  test('keeps what is free for a second', () => {
-    assert.equal(purgeDelay({}), '1000');
+  test('keeps what is free for a second, and looks for holes every two', () => {
+    assert.deepEqual(purging({}), { delay: '1000', holes: '2000' });
   });
 
   test('or for as long as it was told', () => {
-    assert.equal(purgeDelay({ MIMALLOC_PURGE_DELAY: '50' }), '50');
+    const told = { MIMALLOC_PURGE_DELAY: '50', MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '70' };
+    assert.deepEqual(purging(told), { delay: '50', holes: '70' });
   });
 });
