@@ -39,10 +39,12 @@ export function planned(
 
 /** The load generator's, of one stage. */
 export function secondsOf(traffic: Traffic, peer: Peer, { warmup, duration }: Seconds): Seconds {
-  return {
-    warmup: peer.warms === true ? warmup : Math.min(warmup, SHORT_WARMUP),
-    duration: timesOf(traffic) * duration,
-  };
+  return { warmup: warmupOf(traffic, peer, warmup), duration: timesOf(traffic) * duration };
+}
+
+function warmupOf(traffic: Traffic, peer: Peer, warmup: number): number {
+  if (traffic.kind === 'open' && traffic.fresh === true) return 0;
+  return peer.warms === true ? warmup : Math.min(warmup, SHORT_WARMUP);
 }
 
 function timesOf({ kind }: Traffic): number {

@@ -10,7 +10,8 @@ export type Column = { key: string; title: string; digits: number };
 /** One run of the load generator. `users` are those that log in, in turn; without it 100. */
 export type Traffic =
   | { kind: 'closed'; script: Script; tls: Tls; atOnce: number; users?: number }
-  | { kind: 'open'; script: Script; tls: Tls; rate: number }
+  /** `fresh`: from the proxy's first session on. */
+  | { kind: 'open'; script: Script; tls: Tls; rate: number; fresh?: true }
   | { kind: 'hold'; tls: Tls; stages: readonly number[] }
   /** Each login of another user whom the proxy has not seen. */
   | { kind: 'first'; tls: 'off' }
@@ -49,6 +50,7 @@ const MEMORY: Column = { key: 'pssMiB', title: 'PSS, MiB', digits: 0 };
 
 /** Sessions at once where nothing else is said: enough to keep the proxy's core busy. */
 const AT_ONCE = 64;
+const STEADY = { kind: 'open', script: 'poll', tls: 'off', rate: 200 } as const;
 const IDLE: readonly number[] = [1_000, 5_000];
 const GROWTH: readonly number[] = [AT_ONCE, 1_000, 6_000];
 const TABLES: readonly number[] = [10_000, 100_000, 1_000_000];
@@ -72,9 +74,16 @@ export const WORKLOADS: readonly Workload[] = [
   ]),
   {
     id: 'w1l',
-    title: 'The same polls, 200 a second however fast they are answered',
-    stages: [{ suffix: '', traffic: { kind: 'open', script: 'poll', tls: 'off', rate: 200 } }],
-    columns: [LOGIN_50, LOGIN_99, CPU_SESSION],
+    title:
+      'The same polls, 200 a second however fast they are answered; of a proxy that has just started, and after as many as it can take for a while',
+    stages: [
+      { suffix: '-fresh', traffic: { ...STEADY, fresh: true } },
+      { suffix: '', traffic: STEADY },
+    ],
+    columns: [
+      ...[LOGIN_50, LOGIN_99, CPU_SESSION],
+      ...[LOGIN_50, LOGIN_99].map((column) => headed(suffixed(column, '-fresh'), 'just started')),
+    ],
   },
   {
     id: 'w2',

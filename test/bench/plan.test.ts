@@ -24,11 +24,15 @@ test('each repetition has all of it in turn, the second the other way round, gro
   );
 });
 
-test('what is compiled beforehand warms up shortly, and a flood takes longer', () => {
+test('what is compiled beforehand warms up shortly, what is fresh not at all, and a flood takes longer', () => {
   const options = { warmup: 3, duration: 2 };
   const { traffic } = workload('w1').stages[0]!;
   assert.deepEqual(secondsOf(traffic, peer('ours', { warms: true }), options), options);
   assert.deepEqual(secondsOf(traffic, peer('theirs'), options), { warmup: 0.5, duration: 2 });
+  const open = { kind: 'open', script: 'poll', tls: 'off', rate: 200 } as const;
+  assert.deepEqual(secondsOf(open, peer('ours', { warms: true }), options), options);
+  const fresh = { ...open, fresh: true } as const;
+  assert.deepEqual(secondsOf(fresh, peer('ours', { warms: true }), options), { warmup: 0, duration: 2 });
   const flood = { kind: 'flood', tls: 'off', good: 2, wrong: 20 } as const;
   assert.deepEqual(secondsOf(flood, peer('theirs'), options), { warmup: 0.5, duration: 10 });
 });

@@ -24,7 +24,7 @@ type Guesses = { sent: number; answered: number };
 export async function flood(load: Generator, { good, wrong }: Flood): Promise<Record<string, number>> {
   const sweep = setInterval(() => load.endLost(), 1_000);
   await becomeKnown(load);
-  await warmUp(load, GOOD_USERS);
+  await warmUp(load, { atOnce: 1, users: GOOD_USERS });
   const before = await logins(load, good);
   const guesses: Guesses = { sent: 0, answered: 0 };
   const stop = everySecond(wrong, () => sendGuess(load, guesses));

@@ -12,6 +12,7 @@ const STRIDE = 7_919;
 /** None of those that log in again and again. */
 const FIRST_STRANGER = 100;
 const WARM_USERS = 8;
+const WARM_AT_ONCE = 32;
 /** More hashes than CPUs, so that none of these waits for a login. */
 const FIRST_AT_ONCE = 4;
 const FIRST_FOR_EACH_CPU = 2;
@@ -20,10 +21,14 @@ type Closed = Extract<Traffic, { kind: 'closed' }>;
 type Open = Extract<Traffic, { kind: 'open' }>;
 
 export async function closed(load: Generator, run: Closed): Promise<Record<string, number>> {
-  return measured(load, await keepOpen(load, run));
+  const stop = await keepOpen(load, run);
+  await pause(load.job.warmup * 1_000);
+  return measured(load, stop);
 }
 
-export async function open(load: Generator, { script, rate }: Open): Promise<Record<string, number>> {
+/** At such a rate code would be compiled for minutes: it is warmed up as fast as it goes. */
+export async function open(load: Generator, { script, rate, fresh }: Open): Promise<Record<string, number>> {
+  if (fresh !== true) await warmUp(load, { atOnce: WARM_AT_ONCE });
   return measured(
     load,
     everySecond(rate, () => {
@@ -35,7 +40,6 @@ export async function open(load: Generator, { script, rate }: Open): Promise<Rec
 
 async function measured(load: Generator, stop: () => void): Promise<Record<string, number>> {
   const sweep = setInterval(() => load.endLost(), 1_000);
-  await pause(load.job.warmup * 1_000);
   const before = load.begin();
   await pause(load.job.duration * 1_000);
   const made = figures(load, before, load.reading());
@@ -74,9 +78,9 @@ export function everySecond(rate: number, one: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** A few users without a break, for code to be compiled; all of it has ended. */
-export async function warmUp(load: Generator, users: number): Promise<void> {
-  const stop = await keepOpen(load, { kind: 'closed', script: 'poll', tls: 'off', atOnce: 1, users });
+/** Polls without a break, for code to be compiled; all of them have ended. */
+export async function warmUp(load: Generator, polls: Pick<Closed, 'atOnce' | 'users'>): Promise<void> {
+  const stop = await keepOpen(load, { kind: 'closed', script: 'poll', tls: 'off', ...polls });
   await pause(load.job.warmup * 1_000);
   stop();
   await load.whenNone();
@@ -88,7 +92,7 @@ export async function warmUp(load: Generator, users: number): Promise<void> {
  */
 export async function first(load: Generator): Promise<Record<string, number>> {
   const { duration, cpus } = load.job;
-  await warmUp(load, WARM_USERS);
+  await warmUp(load, { atOnce: 1, users: WARM_USERS });
   const sweep = setInterval(() => load.endLost(), 1_000);
   let user = FIRST_STRANGER;
   const another = () => load.open('poll', { user: user++ });
