@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../support/temp.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/teapop-proxy', import.meta.url));
 
@@ -22,5 +24,30 @@ describe("Bun's allocator", () => {
   test('or for as long as it was told', () => {
     const told = { MIMALLOC_PURGE_DELAY: '50', MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '70' };
     assert.deepEqual(purging(told), { delay: '50', holes: '70' });
+  });
+});
+
+/** A house of its own, in which the runtime does nothing but tell what it was given. */
+function tunables(runtime: string, settings: Record<string, string> = {}): string {
+  const house = temporaryFolder('allocator');
+  house.file(`node_modules/.bin/${runtime}`, '#!/bin/sh\nprintf %s "$GLIBC_TUNABLES"\n', 0o755);
+  const program = house.file('bin/teapop-proxy', readFileSync(PROGRAM), 0o755);
+  const { GLIBC_TUNABLES: _, ...inherited } = process.env;
+  const env = { ...inherited, TEAPOP_PROXY_RUNTIME: runtime, ...settings };
+  const { stdout, status } = spawnSync(program, ['help'], { env, encoding: 'latin1' });
+  house.remove();
+  assert.equal(status, 0);
+  return stdout;
+}
+
+describe("glibc's allocator", () => {
+  test('asks for huge pages under Bun, which has an allocator of its own for itself', () => {
+    assert.equal(tunables('bun'), 'glibc.malloc.hugetlb=1');
+    assert.equal(tunables('node'), '');
+  });
+
+  test('or does as it was told', () => {
+    const told = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=0' };
+    assert.equal(tunables('bun', told), told.GLIBC_TUNABLES);
   });
 });
