@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { setupOf, type Workload } from '../workloads.ts';
-import { bareHash, bareHashInSmallPages } from './bare-hash.ts';
+import { bareHash } from './bare-hash.ts';
 import { dovecot } from './dovecot.ts';
 import { haproxy } from './haproxy.ts';
 import { nginx, nginxService } from './nginx.ts';
@@ -15,7 +15,6 @@ export const PEERS: readonly Peer[] = [
   oursOnNode,
   oursQuiet,
   bareHash,
-  bareHashInSmallPages,
   haproxy,
   nginx,
   nginxService,
