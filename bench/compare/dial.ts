@@ -15,7 +15,7 @@ const HOST = '127.0.0.1';
 export type Dial = (ear: Ear) => void;
 
 export function dialler(port: number, tls: Tls): Dial {
-  return tls === 'off' ? (ear) => dialPlain(port, ear) : dialTls(port, tls === 'resumed');
+  return tls === 'off' ? (ear) => dialPlain(port, ear) : dialTls(port, tls);
 }
 
 const handlers = {
@@ -61,14 +61,18 @@ export function diallerFrom(localAddress: string, port: number): Dial {
   };
 }
 
-function dialTls(port: number, resume: boolean): Dial {
+/** One for all but `hybrid`: who can do less would be compared with less work. RFC 8446 §4.2.7. */
+const GROUPS = { full: 'X25519', resumed: 'X25519', hybrid: 'X25519MLKEM768' } as const;
+
+function dialTls(port: number, tls: Exclude<Tls, 'off'>): Dial {
   let session: Buffer | undefined;
   return (ear) => {
-    const offered = resume ? session : undefined;
+    const offered = tls === 'resumed' ? session : undefined;
     const socket = connect({
       host: HOST,
       port,
       rejectUnauthorized: false,
+      ecdhCurve: GROUPS[tls],
       ...(offered === undefined ? {} : { session: offered }),
     });
     let why = 'closed';

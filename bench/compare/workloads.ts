@@ -2,7 +2,8 @@
 import { type Argon2id, named, type Setup, USUAL } from './setup.ts';
 
 export type Script = 'poll' | 'large' | 'many' | 'pipelined';
-export type Tls = 'off' | 'full' | 'resumed';
+/** `hybrid`: full handshakes as well, of clients that know the exchange of keys by X25519MLKEM768. */
+export type Tls = 'off' | 'full' | 'hybrid' | 'resumed';
 
 /** `per` names the column's value: of one session, of one octet … */
 export type Column = { key: string; title: string; digits: number };
@@ -125,6 +126,15 @@ export const WORKLOADS: readonly Workload[] = [
     [CPU_SESSION, RATE, LOGIN_50, RESUMED],
     'resumed',
   ),
+  {
+    id: 'w5h',
+    title:
+      'The polls over TLS, full handshakes, keys exchanged by X25519MLKEM768, which the OpenSSL of the others here has not',
+    stages: [{ suffix: '', traffic: { kind: 'closed', script: 'poll', tls: 'hybrid', atOnce: AT_ONCE } }],
+    columns: [CPU_SESSION, RATE, LOGIN_50],
+    only: ['bun', 'node'],
+    once: true,
+  },
   {
     id: 'w6a',
     title: `Argon2id, ${named(DOVECOTS)}: 2 logins a second of ${HASHED_USERS} users seen before, before and during a flood of 20 wrong passwords a second from 50 other addresses`,

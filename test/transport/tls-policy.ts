@@ -1,6 +1,8 @@
 /** The cases about versions, ciphers and what a client may ask for behind the handshake. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
 import type { ServerTlsOptions, Transport } from '../../src/transport/transport.ts';
 import { SERVER_TLS, type TestCertificates } from '../support/tls.ts';
 import { run } from './peers.ts';
@@ -73,6 +75,18 @@ export function tlsPolicyCases(transport: Transport, certificates: TestCertifica
       );
       assert.equal(modern!.connection.tls?.version, 'TLSv1.3');
       assert.equal(refused!.error?.kind, 'tls');
+    });
+  });
+
+  test(name('keys are exchanged by ML-KEM with X25519 where the client knows nothing else'), async () => {
+    await onServer({}, async (stage) => {
+      const { port } = stage.listener;
+      const options = { port, host: '127.0.0.1', rejectUnauthorized: false } as const;
+      const client = connect({ ...options, ecdhCurve: 'X25519MLKEM768', minVersion: 'TLSv1.3' });
+      client.resume();
+      client.once('secureConnect', () => client.end());
+      await once(client, 'close');
+      assert.equal(stage.servers[0]!.connection.tls?.version, 'TLSv1.3');
     });
   });
 
