@@ -23,7 +23,14 @@ const OTHERS_WITHIN = 100;
 const BEHIND_FOR = 10_000;
 
 /** Failovers are counted: of two answers that differ the later one holds. */
-export type Told = { address: Address; epoch: number };
+export type Told = {
+  address: Address;
+  epoch: number;
+  /** Sentinels that watch the server: this one, and the others that it knows of. */
+  watching: number;
+};
+/** Of several Sentinels the one that knows most, and how many spoke. */
+type Latest = Told & { answers: number };
 type Master = { address: Address; peer: RedisPeer };
 type Answer = Reply | TablesUnavailable;
 
@@ -108,6 +115,7 @@ export class RedisSentinels implements RedisPeer {
       const told = await latestOf(ready, this.#options.master);
       return this.#believes(told) ? told : null;
     } catch (error) {
+      this.#behindSince = null;
       const silent = this.#sentinels.map((sentinel) => sentinel.problem()).find((why) => why !== null);
       this.#failure = ready.length > 0 ? (error as Error).message : (silent ?? this.#failure);
       return null;
@@ -115,13 +123,17 @@ export class RedisSentinels implements RedisPeer {
   }
 
   /** Sentinels that were set up anew count from the start: else nobody would be followed until they caught up. */
-  #believes({ epoch, answers }: Told & { answers: number }): boolean {
+  #believes({ epoch, watching, answers }: Latest): boolean {
     if (epoch >= this.#epoch) {
       this.#behindSince = null;
       return true;
     }
     this.#failure = 'the Sentinels know of fewer failovers than before';
-    if (answers <= this.#sentinels.length / 2) return false;
+    // Not all may be in the config: what looks like most of them may be a few that are cut off, with an old master.
+    if (answers <= Math.max(watching, this.#sentinels.length) / 2) {
+      this.#behindSince = null;
+      return false;
+    }
     const now = this.#now();
     this.#behindSince ??= now;
     return now - this.#behindSince > BEHIND_FOR;
@@ -166,11 +178,8 @@ export class RedisSentinels implements RedisPeer {
   }
 }
 
-/** What the Sentinel says that knows of the last failover, and how many spoke. Rejects where none says anything. */
-export async function latestOf(
-  sentinels: readonly RedisPeer[],
-  master: string,
-): Promise<Told & { answers: number }> {
+/** What the Sentinel says that knows of the last failover. Rejects where none says anything. */
+export async function latestOf(sentinels: readonly RedisPeer[], master: string): Promise<Latest> {
   const told: Told[] = [];
   let failure = new TablesUnavailable('no Sentinel answers');
   const asked = sentinels.map(async (sentinel) => {
@@ -183,7 +192,8 @@ export async function latestOf(
   await Promise.race([Promise.allSettled(asked), first.then(() => pause(OTHERS_WITHIN))]);
   if (told.length === 0) throw failure;
   const latest = told.reduce((one, other) => (other.epoch > one.epoch ? other : one));
-  return { ...latest, answers: told.length };
+  const watching = Math.max(...told.map((each) => each.watching));
+  return { ...latest, watching, answers: told.length };
 }
 
 /** A reply of pairs: the name of a field, its value. */
@@ -193,6 +203,7 @@ function toldBy(reply: Reply): Told {
   return {
     address: { host: field('ip'), port: Number(field('port')) },
     epoch: Number(field('config-epoch')),
+    watching: 1 + Number(field('num-other-sentinels')),
   };
 }
 

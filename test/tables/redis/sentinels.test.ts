@@ -10,15 +10,20 @@ import { until } from '../../support/process.ts';
 /** Ports below 10 are Sentinels. */
 const SENTINELS = [1, 2, 3];
 
-/** What each Sentinel says, and which servers say of themselves that they are masters. */
-type Scene = { told: Record<number, [port: number, epoch: number]>; masters: number[] };
+/**
+ * What each Sentinel says, which servers say of themselves that they are masters, and of how many other Sentinels each
+ * one knows.
+ */
+type Scene = { told: Record<number, [port: number, epoch: number]>; masters: number[]; others?: number };
 
 function scene(first: Scene, clock?: () => number) {
   const now = { ...first };
   const net = fakePeers((port, [name]) => {
     if (name === 'SENTINEL') {
       const [master, epoch] = now.told[port] ?? [0, 0];
+      const { others = SENTINELS.length - 1 } = now;
       const fields = ['name', 'm', 'ip', 'h', 'port', String(master), 'config-epoch', String(epoch)];
+      fields.push('num-other-sentinels', String(others));
       return master === 0
         ? new Refusal(`Sentinel ${port}`, 'ERR No such master')
         : fields.map((f) => Buffer.from(f));
@@ -139,6 +144,32 @@ describe('Sentinels that were set up anew count failovers from the start', () =>
     now.told = all(10, 7);
     await looked();
     now.told = all(11, 0);
+    await looked();
+    assert.equal(await asked(link), 'OK 10');
+    link.close();
+  });
+
+  test('nor where most of those in the config are the few that are cut off with an old master', async () => {
+    const { link, now, clock, looked } = await anew();
+    Object.assign(now, { told: { 2: [11, 6], 3: [11, 6] }, others: 4 });
+    await looked();
+    clock.at += 20_000;
+    await looked();
+    assert.equal(await asked(link), 'OK 10');
+    link.close();
+  });
+
+  test('and the while begins anew where nobody, or too few, could say so in between', async () => {
+    const { link, now, clock, looked } = await anew();
+    const most: Scene['told'] = { 2: [11, 6], 3: [11, 6] };
+    for (const between of [{}, { 2: [11, 6] }] as Scene['told'][]) {
+      now.told = most;
+      await looked();
+      now.told = between;
+      await looked();
+      clock.at += 20_000;
+    }
+    now.told = most;
     await looked();
     assert.equal(await asked(link), 'OK 10');
     link.close();
