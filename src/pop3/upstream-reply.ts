@@ -89,7 +89,7 @@ function octetsOf(word: string): Uint8Array {
 }
 
 /** RFC 1939 §3: the indicators are in capitals; RFC 5034 §4 has the continuation. Of the line `octets[start..end)`. */
-export function replyStatus(octets: Uint8Array, start: number, end: number): ReplyStatus {
+function replyStatus(octets: Uint8Array, start: number, end: number): ReplyStatus {
   if (isFirstWord(OK, octets, start, end)) return 'ok';
   if (isFirstWord(ERR, octets, start, end)) return 'err';
   return isFirstWord(CONTINUE, octets, start, end) ? 'continue' : 'invalid';
