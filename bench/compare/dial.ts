@@ -61,8 +61,8 @@ export function diallerFrom(localAddress: string, port: number): Dial {
   };
 }
 
-/** One for all but `hybrid`: who can do less would be compared with less work. RFC 8446 §4.2.7. */
-const GROUPS = { full: 'X25519', resumed: 'X25519', hybrid: 'X25519MLKEM768' } as const;
+/** The first is what all can do but perdition, which has the second: more is for `hybrid`, lest less work be compared. */
+const GROUPS = { full: 'X25519:P-256', resumed: 'X25519:P-256', hybrid: 'X25519MLKEM768' } as const;
 
 function dialTls(port: number, tls: Exclude<Tls, 'off'>): Dial {
   let session: Buffer | undefined;
