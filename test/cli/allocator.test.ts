@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from '../support/temp.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/teapop-proxy', import.meta.url));
+import { PROGRAM, stubHouse } from '../support/stub-house.ts';
 
 /** What the allocator of the runtime says of itself; that of Bun does so at its start. In milliseconds. */
 function purging(settings: Record<string, string>) {
@@ -27,14 +23,15 @@ describe("Bun's allocator", () => {
   });
 });
 
-/** A house of its own, in which the runtime does nothing but tell what it was given. */
-function tunables(runtime: string, settings: Record<string, string> = {}): string {
-  const house = temporaryFolder('allocator');
-  house.file(`node_modules/.bin/${runtime}`, '#!/bin/sh\nprintf %s "$GLIBC_TUNABLES"\n', 0o755);
-  const program = house.file('bin/teapop-proxy', readFileSync(PROGRAM), 0o755);
+/** What a runtime is given. */
+function tunables(runtime: 'bun' | 'node', settings: Record<string, string> = {}): string {
+  const house = stubHouse(runtime, 'printf %s "$GLIBC_TUNABLES"');
   const { GLIBC_TUNABLES: _, ...inherited } = process.env;
   const env = { ...inherited, TEAPOP_PROXY_RUNTIME: runtime, ...settings };
-  const { stdout, status } = spawnSync(program, ['help'], { env, encoding: 'latin1' });
+  const { stdout, status } = spawnSync(`${house.path}/bin/teapop-proxy`, ['help'], {
+    env,
+    encoding: 'latin1',
+  });
   house.remove();
   assert.equal(status, 0);
   return stdout;

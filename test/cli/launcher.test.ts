@@ -1,18 +1,13 @@
 /** bin/teapop-proxy in houses of its own, in which the runtime does nothing but tell how it was called. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, symlinkSync } from 'node:fs';
+import { symlinkSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { temporaryFolder } from '../support/temp.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/teapop-proxy', import.meta.url));
+import { stubHouse } from '../support/stub-house.ts';
 
 describe('the program finds its house', () => {
-  const house = temporaryFolder('launcher');
+  const house = stubHouse('bun', 'printf "%s " "$@"');
   after(() => house.remove());
-  house.file('node_modules/.bin/bun', '#!/bin/sh\nprintf "%s " "$@"\n', 0o755);
-  house.file('bin/teapop-proxy', readFileSync(PROGRAM), 0o755);
   const called = (program: string, settings: Record<string, string> = {}) => {
     const env = { ...process.env, TEAPOP_PROXY_RUNTIME: '', ...settings };
     const { stdout } = spawnSync('/bin/sh', [program, 'help', 'me'], {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { PROGRAM } from '../support/stub-house.ts';
 import { temporaryFolder } from '../support/temp.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/teapop-proxy', import.meta.url));
 
 /** Far more than a pipe holds. */
 const MISTAKES = 3_000;
